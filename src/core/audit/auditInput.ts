@@ -1,0 +1,88 @@
+import type { Distance, DimensionRule, MetricName } from '../contract/report.ts';
+import type { ItemSet } from '../data/itemSet.ts';
+import type { VectorSource } from '../data/vectorSource.ts';
+
+/** Everything the audit measures from: aligned items and vectors, and the protocol. */
+export interface AuditInput {
+  /** Queries and gallery share one list of classes: `labelOf` of both index `classNames`. */
+  queries: AuditItems;
+  gallery: AuditItems;
+  vectors: {
+    oldQuery: VectorSource;
+    newQuery: VectorSource;
+    oldGallery: VectorSource;
+    /** Absent when the new model's gallery was not given: newNew and oldNew are then null. */
+    newGallery: VectorSource | null;
+    /** The paragon's own vectors (both, or neither). */
+    paragonQuery: VectorSource | null;
+    paragonGallery: VectorSource | null;
+  };
+  protocol: AuditProtocol;
+}
+
+export interface AuditItems {
+  name: string;
+  count: number;
+  ids: readonly string[];
+  labelOf: Int32Array;
+  classNames: readonly string[];
+}
+
+/** The `audit` block of the config with all defaults filled in, and the pair's dimension rule. */
+export interface AuditProtocol {
+  distance: Distance;
+  /** null: not chosen; an error when dimensions differ. */
+  dimensionRule: Exclude<DimensionRule, 'equal'> | null;
+  epsilons: number[];
+  ks: number[];
+  criterionMetric: MetricName;
+  margin: number;
+  operatingFar: number;
+  seed: number;
+  /** Pairs a cell up to which everything is exact. */
+  pairBudget: number;
+  referenceQueries: number;
+  triplets: number;
+  bootstrap: { unit: 'query' | 'class'; resamples: number; confidence: number };
+}
+
+export const defaultProtocol: AuditProtocol = {
+  distance: 'cosine',
+  dimensionRule: null,
+  epsilons: [1e-6, 0.01, 0.05],
+  ks: [1, 5, 10],
+  criterionMetric: 'map',
+  margin: 0,
+  operatingFar: 0.01,
+  seed: 0,
+  pairBudget: 4e9,
+  referenceQueries: 2000,
+  triplets: 200_000,
+  bootstrap: { unit: 'query', resamples: 1000, confidence: 0.95 },
+};
+
+/** Brings the two sets under one list of classes, in order of first appearance, gallery first. */
+export function joinClasses(queries: ItemSet, gallery: ItemSet): { queries: AuditItems; gallery: AuditItems } {
+  const classNames: string[] = [];
+  const indexOf = new Map<string, number>();
+  const relabel = (items: ItemSet): AuditItems => {
+    const mapping = Int32Array.from(items.classNames, (name) => {
+      let index = indexOf.get(name);
+      if (index === undefined) {
+        index = classNames.length;
+        classNames.push(name);
+        indexOf.set(name, index);
+      }
+      return index;
+    });
+    return {
+      name: items.name,
+      count: items.count,
+      ids: items.ids,
+      labelOf: items.labelOf.map((label) => mapping[label] as number),
+      classNames,
+    };
+  };
+  const joinedGallery = relabel(gallery);
+  return { queries: relabel(queries), gallery: joinedGallery };
+}

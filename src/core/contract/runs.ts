@@ -1,0 +1,73 @@
+/** A run is a directory; these are the words in it and what a reader makes of it. */
+export type RunKind = 'audit' | 'train' | 'sessions' | 'embed';
+export const RUN_FILES = {
+  /** Written once at the start: what was asked. */
+  request: 'run.json',
+  events: 'events.jsonl',
+  /** Rewritten about every second while the run lives. */
+  heartbeat: 'heartbeat.json',
+  lock: 'lock.json',
+  /** Created by anyone to ask for cancellation. */
+  cancel: 'cancel',
+  config: 'config.json',
+  log: 'log.txt',
+} as const;
+
+export interface RunRequest {
+  format: 'backcompat.run';
+  formatVersion: 1;
+  kind: RunKind;
+  /** Pair, training block or plan. */
+  name: string;
+  /** Absolute path of the config, null for tables without one. */
+  configFile: string | null;
+  /** Arguments of the command line that made it, to repeat it. */
+  arguments: string[];
+  /** ISO 8601, UTC. */
+  created: string;
+  tool: string;
+}
+
+/** What `events.jsonl` may hold, one a line; `time` is ISO 8601. */
+export type RunEvent =
+  | { type: 'state'; time: string; state: 'running' | 'done' | 'failed' | 'cancelled'; exitStatus?: number; message?: string; remedy?: string | null }
+  | { type: 'phase'; time: string; phase: string; /** Position of the phase among all, from 0. */ index?: number; total?: number }
+  | { type: 'progress'; time: string; phase: string; done: number; total: number; unit: string }
+  | { type: 'metric'; time: string; name: string; value: number; step?: number }
+  | { type: 'verdict'; time: string; state: string; summary: string }
+  | { type: 'log'; time: string; level: 'info' | 'warning' | 'error'; message: string };
+
+/** `stopped`: the process died without saying so. */
+export type RunState = 'running' | 'done' | 'failed' | 'cancelled' | 'stopped';
+
+/** What a list of runs shows about one. */
+export interface RunSummary {
+  /** Absolute directory. */
+  directory: string;
+  /** Name of the directory or of the link that leads to it. */
+  id: string;
+  kind: RunKind;
+  name: string;
+  configFile: string | null;
+  created: string;
+  state: RunState;
+  phase: string | null;
+  progress: { done: number; total: number; unit: string } | null;
+  /** Verdict sentence, or the error's message. */
+  message: string | null;
+  remedy: string | null;
+  verdict: string | null;
+  exitStatus: number | null;
+  /** Absolute path of the report once there is one. */
+  report: string | null;
+  updated: string;
+}
+
+/** How work tells its progress; every layer passes it on. */
+export interface Progress {
+  phase(name: string, index?: number, total?: number): void;
+  update(done: number, total: number, unit: string): void;
+  log(level: 'info' | 'warning', message: string): void;
+  /** Called often, between blocks: lets the heartbeat, signals and cancel files through. */
+  breathe(): Promise<void>;
+}
