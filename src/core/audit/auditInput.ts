@@ -1,4 +1,4 @@
-import type { Distance, DimensionRule, MetricName } from '../contract/report.ts';
+import type { DimensionRule, Distance, MetricName } from '../contract/report.ts';
 import type { ItemSet } from '../data/itemSet.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
 

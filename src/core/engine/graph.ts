@@ -1,0 +1,184 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import {
+  type AttributeProto,
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  type TensorProto,
+  TensorProto_DataType,
+  TensorProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from './proto/onnx_pb.js';
+
+/** Element types that our graphs use. */
+export type ElementType = 'float32' | 'float64' | 'int32' | 'int64' | 'bool';
+
+/** A fixed size, or the name of a dimension that is known only at run time. */
+export type Dimension = number | string;
+
+/** Name of a value inside a graph. The brand keeps other strings from being passed as values. */
+export type Value = string & { readonly __value: unique symbol };
+
+/** Integers are written as INT, other numbers as FLOAT: wrap a whole number meant as FLOAT in `float`. */
+export type AttributeValue = number | string | readonly number[] | { float: number };
+
+const elementTypeCodes: Record<ElementType, TensorProto_DataType> = {
+  float32: TensorProto_DataType.FLOAT,
+  float64: TensorProto_DataType.DOUBLE,
+  int32: TensorProto_DataType.INT32,
+  int64: TensorProto_DataType.INT64,
+  bool: TensorProto_DataType.BOOL,
+};
+
+/** Opset 21 and IR 10 are read by every ONNX Runtime since 1.18. */
+const OPSET = 21n;
+const IR_VERSION = 10n;
+
+/**
+ * Builds one plain ONNX graph, node by node; `node` returns the names of the outputs, so that a
+ * graph reads like the formula it stands for.
+ */
+export class GraphBuilder {
+  readonly #name: string;
+  readonly #nodes: NodeProto[] = [];
+  readonly #initialisers: TensorProto[] = [];
+  readonly #inputs: ValueInfoProto[] = [];
+  readonly #outputs: ValueInfoProto[] = [];
+  #counter = 0;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  #fresh(hint: string): Value {
+    return `${hint}_${this.#counter++}` as Value;
+  }
+
+  /** A graph input; feeds are keyed by `name`. */
+  input(name: string, type: ElementType, shape: readonly Dimension[]): Value {
+    this.#inputs.push(valueInfo(name, type, shape));
+    return name as Value;
+  }
+
+  /** A constant tensor; `shape` [] is a scalar. */
+  constant(values: Float32Array | BigInt64Array | Int32Array, shape: readonly number[]): Value {
+    const name = this.#fresh('constant');
+    const type =
+      values instanceof Float32Array ? 'float32' : values instanceof BigInt64Array ? 'int64' : ('int32' as const);
+    this.#initialisers.push(
+      create(TensorProtoSchema, {
+        name,
+        dims: shape.map(BigInt),
+        dataType: elementTypeCodes[type],
+        rawData: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+      }),
+    );
+    return name;
+  }
+
+  scalar(value: number): Value {
+    return this.constant(Float32Array.of(value), []);
+  }
+
+  int64s(values: readonly number[]): Value {
+    return this.constant(BigInt64Array.from(values, BigInt), [values.length]);
+  }
+
+  /** Adds a node with one output. */
+  node(operator: string, inputs: readonly (Value | null)[], attributes: Record<string, AttributeValue> = {}): Value {
+    return this.nodes(operator, inputs, attributes, 1)[0] as Value;
+  }
+
+  /** Adds a node with several outputs. An absent optional input is `null`. */
+  nodes(
+    operator: string,
+    inputs: readonly (Value | null)[],
+    attributes: Record<string, AttributeValue>,
+    outputs: number,
+  ): Value[] {
+    const names = Array.from({ length: outputs }, () => this.#fresh(operator));
+    this.#nodes.push(
+      create(NodeProtoSchema, {
+        name: names[0] ?? operator,
+        opType: operator,
+        input: inputs.map((input) => input ?? ''),
+        output: names,
+        attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
+      }),
+    );
+    return names;
+  }
+
+  /** Makes a value an output under a name of its own. */
+  output(name: string, value: Value, type: ElementType, shape: readonly Dimension[]): void {
+    this.#nodes.push(create(NodeProtoSchema, { name, opType: 'Identity', input: [value], output: [name] }));
+    this.#outputs.push(valueInfo(name, type, shape));
+  }
+
+  /** The serialised model. */
+  build(): Uint8Array {
+    return toBinary(
+      ModelProtoSchema,
+      create(ModelProtoSchema, {
+        irVersion: IR_VERSION,
+        producerName: 'backcompat',
+        opsetImport: [create(OperatorSetIdProtoSchema, { domain: '', version: OPSET })],
+        graph: create(GraphProtoSchema, {
+          name: this.#name,
+          node: this.#nodes,
+          initializer: this.#initialisers,
+          input: this.#inputs,
+          output: this.#outputs,
+        }),
+      }),
+    );
+  }
+}
+
+function attribute(name: string, value: AttributeValue): AttributeProto {
+  if (typeof value === 'string') {
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeProto_AttributeType.STRING,
+      s: new TextEncoder().encode(value),
+    });
+  }
+  if (typeof value === 'number') {
+    return Number.isInteger(value)
+      ? create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INT, i: BigInt(value) })
+      : create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.FLOAT, f: value });
+  }
+  if ('float' in value) {
+    return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.FLOAT, f: value.float });
+  }
+  return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INTS, ints: value.map(BigInt) });
+}
+
+function valueInfo(name: string, type: ElementType, shape: readonly Dimension[]): ValueInfoProto {
+  const dimensions = shape.map((size) =>
+    create(TensorShapeProto_DimensionSchema, {
+      value: typeof size === 'number' ? { case: 'dimValue', value: BigInt(size) } : { case: 'dimParam', value: size },
+    }),
+  );
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: create(TypeProtoSchema, {
+      value: {
+        case: 'tensorType',
+        value: create(TypeProto_TensorSchema, {
+          elemType: elementTypeCodes[type],
+          shape: create(TensorShapeProtoSchema, { dim: dimensions }),
+        }),
+      },
+    }),
+  });
+}
