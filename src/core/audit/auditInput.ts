@@ -1,4 +1,4 @@
-import type { DimensionRule, Distance, MetricName } from '../contract/report.ts';
+import type { AuditProtocol } from '../contract/protocol.ts';
 import type { ItemSet } from '../data/itemSet.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
 
@@ -27,39 +27,6 @@ export interface AuditItems {
   labelOf: Int32Array;
   classNames: readonly string[];
 }
-
-/** The `audit` block of the config with all defaults filled in, and the pair's dimension rule. */
-export interface AuditProtocol {
-  distance: Distance;
-  /** null: not chosen; an error when dimensions differ. */
-  dimensionRule: Exclude<DimensionRule, 'equal'> | null;
-  epsilons: number[];
-  ks: number[];
-  criterionMetric: MetricName;
-  margin: number;
-  operatingFar: number;
-  seed: number;
-  /** Pairs a cell up to which everything is exact. */
-  pairBudget: number;
-  referenceQueries: number;
-  triplets: number;
-  bootstrap: { unit: 'query' | 'class'; resamples: number; confidence: number };
-}
-
-export const defaultProtocol: AuditProtocol = {
-  distance: 'cosine',
-  dimensionRule: null,
-  epsilons: [1e-6, 0.01, 0.05],
-  ks: [1, 5, 10],
-  criterionMetric: 'map',
-  margin: 0,
-  operatingFar: 0.01,
-  seed: 0,
-  pairBudget: 4e9,
-  referenceQueries: 2000,
-  triplets: 200_000,
-  bootstrap: { unit: 'query', resamples: 1000, confidence: 0.95 },
-};
 
 /** Brings the two sets under one list of classes, in order of first appearance, gallery first. */
 export function joinClasses(queries: ItemSet, gallery: ItemSet): { queries: AuditItems; gallery: AuditItems } {
