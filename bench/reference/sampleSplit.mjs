@@ -55,19 +55,12 @@ mkdirSync(folder, { recursive: true });
 const classNames = Array.from({ length: 10 }, (_, digit) => String(digit));
 // One flat list of values per class, 784 to a digit. Items are numbered over the classes in order.
 const perClass = classNames.map((name) => require(`mnist/src/digits/${name}.json`).data);
-const labels = Uint8Array.from(
-  perClass.flatMap((values, label) => Array(values.length / (side * side)).fill(label)),
-);
+const labels = Uint8Array.from(perClass.flatMap((values, label) => Array(values.length / (side * side)).fill(label)));
 // The package stores value / 255 rounded to three digits, so rounding restores the byte exactly.
 const pixels = Uint8Array.from(perClass.flat(), (value) => Math.round(value * 255));
 
 const { splitItems } = await importSource('src/core/data/split.ts');
-const split = splitItems(
-  Int32Array.from(labels),
-  classNames,
-  { train: 0.6, gallery: 0.3, query: 0.1 },
-  0,
-);
+const split = splitItems(Int32Array.from(labels), classNames, { train: 0.6, gallery: 0.3, query: 0.1 }, 0);
 
 writeFileSync(path.join(folder, 'digits.idx'), idx([labels.length, side, side], pixels));
 writeFileSync(path.join(folder, 'labels.idx'), idx([labels.length], labels));

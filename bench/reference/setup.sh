@@ -8,8 +8,8 @@
 #   python=$(bench/reference/setup.sh | tail -n 1)
 # works. A second run returns at once unless requirements.txt or the interpreter changed.
 #
-# Only the CPU is used, but the torch wheel of the public index depends on the CUDA libraries: about
-# 3 GB to download and 6 GB on disk.
+# Only the CPU is used, but on Linux the torch wheel of the public index depends on the CUDA
+# libraries: about 6 GB on disk.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -37,7 +37,7 @@ wanted=$("$base" -VV && cat "$requirements")
 if [ -x "$venv/bin/python" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
   echo "setup: up to date"
 else
-  echo "setup: making $venv with $("$base" --version); this downloads about 3 GB"
+  echo "setup: making $venv with $("$base" --version); on Linux this takes about 6 GB"
   rm -rf "$venv"
   "$base" -m venv "$venv"
   # Without pip's cache: it would keep a second copy of everything.
