@@ -176,6 +176,8 @@ export interface Curves {
 
 export type GateSeverity = 'error' | 'warn' | 'off';
 export type GateState = 'passed' | 'failed' | 'undecided' | 'unmeasured';
+/** What an undecided gate counts as: its own exit status, a failure, or a pass. */
+export type UndecidedPolicy = 'report' | 'fail' | 'pass';
 
 export interface GateLimit {
   state?: RankingState | ThresholdState | InequalityState;
@@ -235,7 +237,7 @@ export interface Report {
   criterion: Partial<Record<MetricName, CriterionEntry>>;
   updateGain: Partial<Record<MetricName, { value: number | null; against: 'paragon' | 'own-backfill' }>>;
   tax: Partial<Record<MetricName, number>> | null;
-  paragonCells: { newOld: Cell; newNew: Cell } | null;
+  paragonCells: { newOld: Cell | null; newNew: Cell } | null;
   advbct: Partial<Record<MetricName, { comp: number | null; up: number | null; one: number | null }>> | null;
   inequalities: SignedViolations & {
     references: {
@@ -258,6 +260,8 @@ export interface Report {
   diagnosis: { code: string; found: boolean; message: string; evidence: Record<string, unknown> }[];
   remedies: never[];
   gates: GateResult[];
+  /** The config's `undecided`; absent counts as `report`. */
+  undecided?: UndecidedPolicy;
   provenance: {
     tool: string;
     /** ISO 8601, UTC. */

@@ -1,3 +1,5 @@
+import type { Place } from './errors.ts';
+
 /** A run is a directory; these are the words in it and what a reader makes of it. */
 export type RunKind = 'audit' | 'train' | 'sessions' | 'embed';
 export const RUN_FILES = {
@@ -11,10 +13,18 @@ export const RUN_FILES = {
   cancel: 'cancel',
   config: 'config.json',
   log: 'log.txt',
+  /** The report as a page that opens offline. */
+  html: 'report.html',
 } as const;
 
+export const RUN_FORMAT = 'backcompat.run';
+/** Beside the config: runs, links to runs elsewhere, and the cache. */
+export const STATE_FOLDER = '.backcompat';
+/** Of a file in the folder of runs that holds the path of a run elsewhere. */
+export const LINK_EXTENSION = '.link';
+
 export interface RunRequest {
-  format: 'backcompat.run';
+  format: typeof RUN_FORMAT;
   formatVersion: 1;
   kind: RunKind;
   /** Pair, training block or plan. */
@@ -30,8 +40,24 @@ export interface RunRequest {
 
 /** What `events.jsonl` may hold, one a line; `time` is ISO 8601. */
 export type RunEvent =
-  | { type: 'state'; time: string; state: 'running' | 'done' | 'failed' | 'cancelled'; exitStatus?: number; message?: string; remedy?: string | null }
-  | { type: 'phase'; time: string; phase: string; /** Position of the phase among all, from 0. */ index?: number; total?: number }
+  | {
+      type: 'state';
+      time: string;
+      state: 'running' | 'done' | 'failed' | 'cancelled';
+      exitStatus?: number;
+      message?: string;
+      remedy?: string | null;
+      /** Where in the user's input the error lies. */
+      place?: Place;
+    }
+  | {
+      type: 'phase';
+      time: string;
+      phase: string;
+      /** Position of the phase among all, from 0. */
+      index?: number;
+      total?: number;
+    }
   | { type: 'progress'; time: string; phase: string; done: number; total: number; unit: string }
   | { type: 'metric'; time: string; name: string; value: number; step?: number }
   | { type: 'verdict'; time: string; state: string; summary: string }
@@ -52,10 +78,14 @@ export interface RunSummary {
   created: string;
   state: RunState;
   phase: string | null;
+  /** Position of the phase among all, from 0; null where unknown. */
+  phaseIndex: number | null;
+  phaseTotal: number | null;
   progress: { done: number; total: number; unit: string } | null;
   /** Verdict sentence, or the error's message. */
   message: string | null;
   remedy: string | null;
+  place: Place | null;
   verdict: string | null;
   exitStatus: number | null;
   /** Absolute path of the report once there is one. */

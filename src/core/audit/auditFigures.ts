@@ -1,0 +1,297 @@
+import { BackcompatError } from '../contract/errors.ts';
+import { summarise } from '../contract/findings.ts';
+import type { CellName, CriterionEntry, MetricName, Report } from '../contract/report.ts';
+import type { AuditInput } from './auditInput.ts';
+import { cellOf, cmcCurve, hitsAt, metricNames, type RegisteredCell, registerCell } from './cells.ts';
+import { classTable } from './classTable.ts';
+import { compatibilityTax, criterionEntry, updateGain } from './criterion.ts';
+import { resolveDimensionRule } from './dimensionRule.ts';
+import { flipFigures } from './flips.ts';
+import { type MeasuredPair, type MeasureHooks, type MeasureOptions, measurePair } from './measurePair.ts';
+import { measureReferences } from './references.ts';
+import { sampleRows } from './sampling.ts';
+import { QueryStatistics, type Statistic, sum } from './statistics.ts';
+import { verdictStates } from './verdict.ts';
+import { registerViolations, toleranceCurveOf, violationsOf } from './violations.ts';
+import { worstOf } from './worst.ts';
+
+/** The part of a report that the audit itself measures. */
+export type AuditFigures = Omit<
+  Report,
+  'format' | 'formatVersion' | 'pair' | 'old' | 'new' | 'paragon' | 'gates' | 'undecided' | 'provenance'
+>;
+
+const CMC_CURVE_LENGTH = 20;
+/** Points of the curve of rates against tolerance, from 0 to the largest shift worth drawing. */
+const TOLERANCE_POINTS = 61;
+
+/**
+ * Audits a pair: all figures of metrics.md that need nothing but the vectors of both models.
+ * @throws BackcompatError `bad-data` (one class only, no query with a match), `dimension-mismatch`, `cancelled`
+ */
+export async function auditFigures(
+  input: AuditInput,
+  options: MeasureOptions,
+  hooks: MeasureHooks,
+): Promise<AuditFigures> {
+  const { queries, gallery, vectors, protocol } = input;
+  const rule = resolveDimensionRule(protocol.dimensionRule, vectors.oldQuery.dimension, vectors.newQuery.dimension);
+  refuseOneClass(input);
+
+  const most = Math.max(1, Math.floor(protocol.pairBudget / gallery.count));
+  const exact = queries.count <= most;
+  const rows = exact
+    ? Int32Array.from({ length: queries.count }, (_, row) => row)
+    : sampleRows(queries.labelOf, most, protocol.seed);
+
+  const measured = await measurePair(input, rows, rule, options, hooks);
+  const { setup } = measured;
+  const matched = Float64Array.from(setup.matchCount, (count) => (count > 0 ? 1 : 0));
+  const matchedQueries = matched.reduce((total, inside) => total + inside, 0);
+  if (matchedQueries === 0) {
+    throw new BackcompatError(
+      'bad-data',
+      `No query of ${queries.name} has an item of its class in ${gallery.name}, so nothing can be retrieved.`,
+      {
+        place: { file: queries.name },
+        remedy:
+          'Check that both label files spell the classes alike, and that a gallery item is not only the query itself.',
+      },
+    );
+  }
+
+  hooks.progress.phase('Reference rows');
+  const tolerances = chooseTolerances(measured, protocol.epsilons);
+  const references = await measureReferences({ input, rows, rule, tolerances, threads: options.threads }, hooks);
+
+  hooks.progress.phase('Intervals');
+  const plan = {
+    unit: protocol.bootstrap.unit,
+    queries: setup.queries,
+    classOf: setup.queryLabel,
+    resamples: protocol.bootstrap.resamples,
+    confidence: protocol.bootstrap.confidence,
+    seed: protocol.seed,
+    threads: options.threads,
+  };
+  const statistics = new QueryStatistics(plan);
+  const pairViolations = registerViolations(statistics, measured.inequalities);
+  const cells = new Map<CellName, RegisteredCell>();
+  for (const [name, perQuery] of measured.cells) {
+    cells.set(name, registerCell(statistics, perQuery, matched, protocol.ks));
+  }
+  const paragon = measured.paragon && {
+    newOld: measured.paragon.newOld && registerCell(statistics, measured.paragon.newOld, matched, protocol.ks),
+    newNew: registerCell(statistics, measured.paragon.newNew, matched, protocol.ks),
+  };
+  const inverted = statistics.ratio(measured.triplets.inverted, measured.triplets.sampled);
+  const repaired = statistics.ratio(measured.triplets.repaired, measured.triplets.sampled);
+  await statistics.resample(hooks);
+
+  const sampleLabel = Int32Array.from(references.rows, (row) => queries.labelOf[row] as number);
+  const sample = new QueryStatistics({ ...plan, queries: references.rows.length, classOf: sampleLabel });
+  const registered = {
+    jitteredOld: registerViolations(sample, references.jitteredOld),
+    permutedNew: registerViolations(sample, references.permutedNew),
+    procrustes: references.procrustes && registerViolations(sample, references.procrustes),
+  };
+  await sample.resample(hooks);
+  const ofSample = (violations: typeof registered.jitteredOld) =>
+    violationsOf(sample, violations, protocol.epsilons, sampleLabel, setup.classes);
+  const inequalities: Report['inequalities'] = {
+    ...violationsOf(statistics, pairViolations, protocol.epsilons, setup.queryLabel, setup.classes),
+    references: {
+      jitteredOld: ofSample(registered.jitteredOld),
+      permutedNew: ofSample(registered.permutedNew),
+      procrustes: registered.procrustes && ofSample(registered.procrustes),
+    },
+  };
+
+  const cell = (name: CellName) => {
+    const found = cells.get(name);
+    return found ? cellOf(statistics, found, matchedQueries, plan.confidence) : null;
+  };
+  const oldOld = cells.get('oldOld') as RegisteredCell;
+  const newOld = cells.get('newOld') as RegisteredCell;
+  const newNew = cells.get('newNew');
+  const names = metricNames(protocol.ks);
+  const value = (registeredCell: RegisteredCell, name: MetricName) =>
+    statistics.value(registeredCell.metrics.get(name) as Statistic) as number;
+  const differenceInterval = (a: RegisteredCell, b: RegisteredCell, name: MetricName) =>
+    statistics.differenceInterval(a.metrics.get(name) as Statistic, b.metrics.get(name) as Statistic);
+
+  const criterion: Report['criterion'] = {};
+  const gains: Report['updateGain'] = {};
+  const tax: NonNullable<Report['tax']> = {};
+  const upgraded = paragon?.newNew ?? newNew;
+  for (const name of names) {
+    criterion[name] = criterionEntry({
+      old: value(oldOld, name),
+      new: value(newOld, name),
+      interval: differenceInterval(newOld, oldOld, name),
+      matchedQueries,
+      margin: protocol.margin,
+      identical: measured.identical,
+      unchangedHits: unchangedHits(name, oldOld, newOld, matched),
+      confidence: plan.confidence,
+    });
+    gains[name] = {
+      value: upgraded
+        ? updateGain(
+            value(oldOld, name),
+            value(newOld, name),
+            value(upgraded, name),
+            differenceInterval(upgraded, oldOld, name),
+          )
+        : null,
+      against: paragon ? 'paragon' : 'own-backfill',
+    };
+    if (paragon && newNew) tax[name] = compatibilityTax(value(paragon.newNew, name), value(newNew, name));
+  }
+
+  const states = verdictStates(
+    protocol.criterionMetric,
+    criterion[protocol.criterionMetric] as CriterionEntry,
+    inequalities.positive,
+    inequalities.references.jitteredOld.positive,
+  );
+  const flips = flipFigures(input, rows, measured, protocol);
+  const curves = (name: CellName) => {
+    const found = cells.get(name);
+    return found ? { [name]: cmcCurve(found.perQuery, matched, CMC_CURVE_LENGTH) } : {};
+  };
+
+  return {
+    verdict: { ...states, summary: summarise({ verdict: states, criterion, inequalities }) },
+    data: {
+      queries: setup.queries,
+      gallery: setup.gallery,
+      classes: countClasses(setup.queryLabel, setup.galleryLabel, setup.classes),
+      sharedItems: setup.selfOf.reduce((total, self) => total + (self >= 0 ? 1 : 0), 0),
+      queriesWithoutMatch: setup.queries - matchedQueries,
+      positivePairs: inequalities.positive.pairs,
+      negativePairs: inequalities.negative.pairs,
+    },
+    protocol: {
+      distance: protocol.distance,
+      dimensionRule: rule,
+      epsilons: protocol.epsilons,
+      margin: protocol.margin,
+      criterionMetric: protocol.criterionMetric,
+      operatingFar: protocol.operatingFar,
+      ks: protocol.ks,
+      seed: protocol.seed,
+      exact,
+      sampledQueries: exact ? null : rows.length,
+      referenceQueries: references.rows.length,
+      triplets: protocol.triplets,
+      bootstrap: protocol.bootstrap,
+    },
+    retrieval: {
+      oldOld: cell('oldOld') ?? {},
+      newOld: cell('newOld') ?? {},
+      newNew: cell('newNew'),
+      oldNew: cell('oldNew'),
+    },
+    criterion,
+    updateGain: gains,
+    tax: paragon && newNew ? tax : null,
+    paragonCells: paragon && {
+      newOld: paragon.newOld && cellOf(statistics, paragon.newOld, matchedQueries, plan.confidence),
+      newNew: cellOf(statistics, paragon.newNew, matchedQueries, plan.confidence),
+    },
+    advbct: null,
+    inequalities,
+    triplets: {
+      sampled: sum(measured.triplets.sampled),
+      inverted: statistics.value(inverted),
+      interval: statistics.interval(inverted),
+      repaired: statistics.value(repaired),
+    },
+    flips: flips.figures,
+    verification: null,
+    classes: classTable(measured, plan, gallery.classNames, matched),
+    worst: worstOf(input, rows, measured, flips.list),
+    histograms: histogramsOf(measured),
+    curves: {
+      cmc: { ...curves('oldOld'), ...curves('newOld'), ...curves('newNew'), ...curves('oldNew') },
+      tolerances,
+      tolerance: {
+        pair: toleranceCurveOf(references.pair),
+        jitteredOld: toleranceCurveOf(references.jitteredOld),
+        procrustes: references.procrustes && toleranceCurveOf(references.procrustes),
+      },
+    },
+    backfill: null,
+    matrix: null,
+    slices: {},
+    diagnosis: [],
+    remedies: [],
+  };
+}
+
+/** @throws BackcompatError `bad-data` when there are no different-class pairs to speak of */
+function refuseOneClass({ queries, gallery }: AuditInput): void {
+  const first = gallery.labelOf[0];
+  const other = (label: number) => label !== first;
+  if (gallery.labelOf.some(other) || queries.labelOf.some(other)) return;
+  throw new BackcompatError(
+    'bad-data',
+    `All items of ${gallery.name} and ${queries.name} are of the class "${gallery.classNames[first ?? 0]}".`,
+    { place: { file: gallery.name }, remedy: 'Compatibility is a matter of classes: give items of at least two.' },
+  );
+}
+
+function countClasses(queryLabel: Int32Array, galleryLabel: Int32Array, classes: number): number {
+  const present = new Uint8Array(classes);
+  for (const label of queryLabel) present[label] = 1;
+  for (const label of galleryLabel) present[label] = 1;
+  return present.reduce((total, inside) => total + inside, 0);
+}
+
+/** A cmc whose every hit is the same before and after: resampling cannot vary it. */
+function unchangedHits(
+  name: MetricName,
+  oldOld: RegisteredCell,
+  newOld: RegisteredCell,
+  matched: Float64Array,
+): boolean {
+  if (!name.startsWith('cmc@')) return false;
+  const k = Number(name.slice(4));
+  const before = hitsAt(oldOld.perQuery, k);
+  const after = hitsAt(newOld.perQuery, k);
+  return matched.every((inside, query) => inside === 0 || before[query] === after[query]);
+}
+
+/** From 0 to three times the larger mean shift, or twice the largest tolerance, at a round number. */
+function chooseTolerances({ inequalities }: MeasuredPair, epsilons: readonly number[]): number[] {
+  const meanOf = ({ severity, pairs }: { severity: Float64Array; pairs: Float64Array }) => {
+    const count = sum(pairs);
+    return count === 0 ? 0 : sum(severity) / count;
+  };
+  const shift = Math.max(meanOf(inequalities.positive), meanOf(inequalities.negative));
+  const wanted = Math.max(3 * shift, 2 * Math.max(...epsilons), 1e-3);
+  const unit = 10 ** Math.floor(Math.log10(wanted));
+  const high = unit * ([1, 2, 3, 5, 10].find((factor) => factor * unit >= wanted) ?? 10);
+  return Array.from({ length: TOLERANCE_POINTS }, (_, point) => (high * point) / (TOLERANCE_POINTS - 1));
+}
+
+/** Shares of pairs per bin. */
+function histogramsOf({ histograms }: MeasuredPair): Report['histograms'] {
+  const shares = (name: CellName) => {
+    const counts = histograms.counts.get(name);
+    if (counts === undefined) return null;
+    const share = (values: Float64Array) => {
+      const total = sum(values);
+      return Array.from(values, (count) => (total === 0 ? 0 : count / total));
+    };
+    return { positive: share(counts.positive), negative: share(counts.negative) };
+  };
+  const empty = { positive: [], negative: [] };
+  return {
+    edges: histograms.edges,
+    oldOld: shares('oldOld') ?? empty,
+    newOld: shares('newOld') ?? empty,
+    newNew: shares('newNew'),
+  };
+}

@@ -1,0 +1,188 @@
+import type { CellName, DimensionRule } from '../contract/report.ts';
+import type { Progress } from '../contract/runs.ts';
+import type { VectorSource } from '../data/vectorSource.ts';
+import type { AuditInput } from './auditInput.ts';
+import { histogramEdges } from './histogramEdges.ts';
+import { type InequalityFigures, measureInequalities } from './inequalities.ts';
+import { makePairSetup, type PairSetup } from './pairSetup.ts';
+import { measureRetrieval, type PerQuery } from './retrieval.ts';
+import type { TripletSums } from './triplets.ts';
+import { BlockReader, formFor, loadMatrix, type Matrix, type VectorForm } from './vectors.ts';
+
+/** Gallery values read at once: 8 MB, beside blocks of scores of the same order. */
+const BLOCK_VALUES = 2_097_152;
+/** Rows of each side that show where the distances lie, for the histograms' axis. */
+const RANGE_ROWS = 500;
+const WORST_PAIRS = 100;
+
+/** Counts of pairs per histogram bin, one list a class relation. */
+export interface HistogramCounts {
+  positive: Float64Array;
+  negative: Float64Array;
+}
+
+/** Everything about a pair that needs its vectors, one entry per audited query or a list of the worst. */
+export interface MeasuredPair {
+  setup: PairSetup;
+  inequalities: InequalityFigures;
+  cells: Map<CellName, PerQuery>;
+  /** Old and new query vectors are the same in the common space, bit by bit. */
+  identical: boolean;
+  /** The paragon's queries on the old gallery (null when its vectors do not fit there), and on its own. */
+  paragon: { newOld: PerQuery | null; newNew: PerQuery } | null;
+  triplets: TripletSums;
+  histograms: { edges: number[]; counts: Map<CellName, HistogramCounts> };
+}
+
+export interface MeasureHooks {
+  progress: Progress;
+  signal?: AbortSignal;
+}
+
+export interface MeasureOptions {
+  threads: number | null;
+  /** Memory for complete score rows (see retrieval.ts). */
+  scoreBytes?: number;
+}
+
+/**
+ * Measures inequalities, retrieval, triplets and histograms of a pair (metrics.md sections 1-3).
+ * The audited queries are held in memory, galleries are read in blocks.
+ * @param rows audited query rows (all, or a sample), ascending
+ * @param rule how new vectors enter the old space
+ */
+export async function measurePair(
+  input: AuditInput,
+  rows: Int32Array,
+  rule: DimensionRule,
+  options: MeasureOptions,
+  hooks: MeasureHooks,
+): Promise<MeasuredPair> {
+  const { vectors, protocol } = input;
+  const { distance } = protocol;
+  const oldForm = formFor(distance, vectors.oldQuery.dimension);
+  const newForm = formFor(distance, vectors.newQuery.dimension);
+  const setup = makePairSetup(input.queries, input.gallery, rows);
+  const edges = await chooseEdges(input, rows, oldForm, newForm);
+  const oldQuery = await loadMatrix(vectors.oldQuery, oldForm, rows);
+  const newQuery = await loadMatrix(vectors.newQuery, newForm, rows);
+  // Under `equal` new vectors already are what meets the old ones.
+  const crossQuery = rule === 'equal' ? newQuery : await loadMatrix(vectors.newQuery, oldForm, rows);
+
+  hooks.progress.phase('Inequalities');
+  const inequalities = await measureInequalities(
+    {
+      distance,
+      oldQuery,
+      newQuery: crossQuery,
+      gallery: blocksOf(vectors.oldGallery, oldForm),
+      setup,
+      epsilons: protocol.epsilons,
+      worstPairs: WORST_PAIRS,
+      classPairs: true,
+      threads: options.threads,
+    },
+    hooks,
+  );
+
+  const retrieve = (gallery: VectorSource, form: VectorForm, cells: { name: CellName; query: Matrix }[]) => ({
+    distance,
+    setup,
+    ...options,
+    cells,
+    gallery: blocksOf(gallery, form),
+    histogramEdges: edges,
+  });
+
+  hooks.progress.phase('Retrieval on the old gallery');
+  const onOld = await measureRetrieval(
+    {
+      ...retrieve(vectors.oldGallery, oldForm, [
+        { name: 'oldOld', query: oldQuery },
+        { name: 'newOld', query: crossQuery },
+      ]),
+      triplets: { count: protocol.triplets, seed: protocol.seed },
+    },
+    hooks,
+  );
+  const parts = [onOld];
+
+  if (vectors.newGallery !== null) {
+    hooks.progress.phase('Retrieval on the new gallery');
+    const newNew = { name: 'newNew' as const, query: newQuery };
+    const oldNew = { name: 'oldNew' as const, query: oldQuery };
+    if (rule === 'equal') {
+      parts.push(await measureRetrieval(retrieve(vectors.newGallery, newForm, [newNew, oldNew]), hooks));
+    } else {
+      // newNew compares full vectors, oldNew those under the rule: two forms of one gallery.
+      parts.push(await measureRetrieval(retrieve(vectors.newGallery, newForm, [newNew]), hooks));
+      parts.push(await measureRetrieval(retrieve(vectors.newGallery, oldForm, [oldNew]), hooks));
+    }
+  }
+
+  let paragon: MeasuredPair['paragon'] = null;
+  const { paragonQuery, paragonGallery } = vectors;
+  if (paragonQuery !== null && paragonGallery !== null) {
+    hooks.progress.phase('Paragon');
+    const form = formFor(distance, paragonQuery.dimension);
+    const query = await loadMatrix(paragonQuery, form, rows);
+    const own = await measureRetrieval(retrieve(paragonGallery, form, [{ name: 'newNew', query }]), hooks);
+    let newOld: PerQuery | null = null;
+    // The pair's rule speaks of the new model's length; a paragon of another length has no rule.
+    if (paragonQuery.dimension === vectors.newQuery.dimension) {
+      const cross = rule === 'equal' ? query : await loadMatrix(paragonQuery, oldForm, rows);
+      const onOldGallery = await measureRetrieval(
+        retrieve(vectors.oldGallery, oldForm, [{ name: 'newOld', query: cross }]),
+        hooks,
+      );
+      newOld = onOldGallery.perQuery.get('newOld') ?? null;
+    }
+    paragon = { newOld, newNew: own.perQuery.get('newNew') as PerQuery };
+  }
+
+  return {
+    setup,
+    inequalities,
+    cells: new Map(parts.flatMap((part) => [...part.perQuery])),
+    identical: Buffer.compare(bytesOf(oldQuery), bytesOf(crossQuery)) === 0,
+    paragon,
+    triplets: onOld.triplets as TripletSums,
+    histograms: { edges, counts: new Map(parts.flatMap((part) => [...part.histograms])) },
+  };
+}
+
+function bytesOf({ values }: Matrix): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+function blocksOf(source: VectorSource, form: VectorForm): BlockReader {
+  return new BlockReader(source, form, Math.floor(BLOCK_VALUES / form.columns));
+}
+
+/** The histograms' common axis, from rows spread over both sets. */
+async function chooseEdges(
+  input: AuditInput,
+  rows: Int32Array,
+  oldForm: VectorForm,
+  newForm: VectorForm,
+): Promise<number[]> {
+  const { vectors, protocol } = input;
+  const spread = (count: number) => {
+    const length = Math.min(RANGE_ROWS, count);
+    return Int32Array.from({ length }, (_, k) => Math.floor((k * count) / length));
+  };
+  const queryRows = spread(rows.length).map((k) => rows[k] as number);
+  const galleryRows = spread(input.gallery.count);
+  const oldGallery = await loadMatrix(vectors.oldGallery, oldForm, galleryRows);
+  const cells = [
+    { query: await loadMatrix(vectors.oldQuery, oldForm, queryRows), gallery: oldGallery },
+    { query: await loadMatrix(vectors.newQuery, oldForm, queryRows), gallery: oldGallery },
+  ];
+  if (vectors.newGallery !== null) {
+    cells.push({
+      query: await loadMatrix(vectors.newQuery, newForm, queryRows),
+      gallery: await loadMatrix(vectors.newGallery, newForm, galleryRows),
+    });
+  }
+  return histogramEdges(protocol.distance, cells, protocol.seed);
+}

@@ -1,0 +1,34 @@
+import type { DimensionRule, Distance, MetricName } from './report.ts';
+
+/** The `audit` block of the config with all defaults filled in, and the pair's dimension rule. */
+export interface AuditProtocol {
+  distance: Distance;
+  /** null: not chosen; an error when dimensions differ. */
+  dimensionRule: Exclude<DimensionRule, 'equal'> | null;
+  epsilons: number[];
+  ks: number[];
+  criterionMetric: MetricName;
+  margin: number;
+  operatingFar: number;
+  seed: number;
+  /** Pairs a cell up to which everything is exact. */
+  pairBudget: number;
+  referenceQueries: number;
+  triplets: number;
+  bootstrap: { unit: 'query' | 'class'; resamples: number; confidence: number };
+}
+
+export const defaultProtocol: AuditProtocol = {
+  distance: 'cosine',
+  dimensionRule: null,
+  epsilons: [1e-6, 0.01, 0.05],
+  ks: [1, 5, 10],
+  criterionMetric: 'map',
+  margin: 0,
+  operatingFar: 0.01,
+  seed: 0,
+  pairBudget: 4e9,
+  referenceQueries: 2000,
+  triplets: 200_000,
+  bootstrap: { unit: 'query', resamples: 1000, confidence: 0.95 },
+};

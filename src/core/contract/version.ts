@@ -1,0 +1,3 @@
+/** The product's version; a test holds it against package.json. */
+export const VERSION = '0.1.0';
+export const TOOL = `backcompat ${VERSION}`;

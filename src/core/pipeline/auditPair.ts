@@ -1,0 +1,47 @@
+import { auditFigures } from '../audit/auditFigures.ts';
+import { joinClasses } from '../audit/auditInput.ts';
+import { REPORT_FORMAT, REPORT_FORMAT_VERSION, type Report } from '../contract/report.ts';
+import { TOOL } from '../contract/version.ts';
+import { evaluateGates } from '../report/gates.ts';
+import { assertFinite } from '../report/reportFile.ts';
+import type { AuditHooks, AuditRequest } from './auditRequest.ts';
+import { hashItems, loadPair } from './loadPair.ts';
+
+/**
+ * The whole path from a request to a report: loads, embeds, measures, judges the gates.
+ * Writes nothing but the embedding cache. Memory stays bounded: galleries are read in blocks.
+ * @throws BackcompatError for anything wrong with what the request names; `cancelled`
+ */
+export async function auditPair(request: AuditRequest, hooks: AuditHooks): Promise<Report> {
+  const started = performance.now();
+  const pair = await loadPair(request, hooks);
+  try {
+    const { queries, gallery, vectors, protocol, models } = pair;
+    const figures = await auditFigures(
+      { ...joinClasses(queries, gallery), vectors, protocol },
+      { threads: request.threads },
+      hooks,
+    );
+    const report: Report = {
+      format: REPORT_FORMAT,
+      formatVersion: REPORT_FORMAT_VERSION,
+      ...figures,
+      pair: pair.name,
+      ...models,
+      gates: [],
+      undecided: pair.undecided,
+      provenance: {
+        tool: TOOL,
+        created: new Date().toISOString(),
+        config: pair.configHash,
+        dataset: hashItems(queries, gallery),
+        seconds: Math.round(performance.now() - started) / 1000,
+      },
+    };
+    report.gates = evaluateGates(report, pair.gates, pair.undecided).results;
+    assertFinite(report);
+    return report;
+  } finally {
+    await pair.close();
+  }
+}

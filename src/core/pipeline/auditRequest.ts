@@ -1,0 +1,44 @@
+import type { DimensionRule, Distance, MetricName, Report } from '../contract/report.ts';
+import type { Progress } from '../contract/runs.ts';
+
+/** What one audit measures: a pair of a config, or embedding tables without one. All paths are absolute. */
+export interface AuditRequest {
+  source:
+    | { kind: 'config'; file: string; pair: string }
+    | {
+        kind: 'tables';
+        oldGallery: string;
+        /** Absent: the newNew and oldNew cells are not measured; needs query tables. */
+        newGallery: string | null;
+        galleryLabels: string;
+        /** All three query tables, or none: then the gallery is audited leave-one-out. */
+        oldQuery: string | null;
+        newQuery: string | null;
+        queryLabels: string | null;
+      };
+  overrides: AuditOverrides;
+  /** Threads for arithmetic and decoding; null: as many as the machine has. */
+  threads: number | null;
+  /** Where embeddings are kept, by content. */
+  cacheFolder: string;
+}
+
+/** Options of the command line; each replaces what the config says. */
+export interface AuditOverrides {
+  distance?: Distance;
+  dimensionRule?: Exclude<DimensionRule, 'equal'>;
+  epsilons?: number[];
+  criterionMetric?: MetricName;
+  margin?: number;
+  resamples?: number;
+  pairBudget?: number;
+  seed?: number;
+}
+
+export interface AuditHooks {
+  progress: Progress;
+  signal: AbortSignal;
+}
+
+/** The whole path from a request to a report, its gates evaluated. */
+export type AuditPair = (request: AuditRequest, hooks: AuditHooks) => Promise<Report>;

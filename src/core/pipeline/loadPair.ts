@@ -1,0 +1,273 @@
+import { createHash } from 'node:crypto';
+import {
+  checkpointDefinition,
+  configError,
+  datasetDefinition,
+  findPairs,
+  loadConfig,
+  resolveProtocol,
+} from '../config/loadConfig.ts';
+import type { GateDefinition } from '../config/schema.ts';
+import { BackcompatError } from '../contract/errors.ts';
+import type { AuditProtocol } from '../contract/protocol.ts';
+import type { ModelDescription, UndecidedPolicy } from '../contract/report.ts';
+import { fingerprintOfFiles } from '../data/files.ts';
+import type { ItemSet } from '../data/itemSet.ts';
+import { readLabelTable } from '../data/labelTable.ts';
+import { loadDataset, selectPart } from '../data/loadDataset.ts';
+import { openNpy } from '../data/npy.ts';
+import type { VectorSource } from '../data/vectorSource.ts';
+import { type Checkpoint, embed, openCheckpoint } from '../models/checkpoint.ts';
+import { checkSameLength } from '../models/tableCheckpoint.ts';
+import { checkGateRule } from '../report/gateRules.ts';
+import { activeGates } from '../report/gates.ts';
+import type { AuditHooks, AuditOverrides, AuditRequest } from './auditRequest.ts';
+
+/** A pair with everything open that the audit reads. Close it when done. */
+export interface LoadedPair {
+  name: string;
+  queries: ItemSet;
+  gallery: ItemSet;
+  vectors: {
+    oldQuery: VectorSource;
+    newQuery: VectorSource;
+    oldGallery: VectorSource;
+    newGallery: VectorSource | null;
+    paragonQuery: VectorSource | null;
+    paragonGallery: VectorSource | null;
+  };
+  protocol: AuditProtocol;
+  models: { old: ModelDescription; new: ModelDescription; paragon: ModelDescription | null };
+  gates: Readonly<Record<string, GateDefinition>>;
+  undecided: UndecidedPolicy;
+  /** sha256 of the pair's part of the config with defaults filled in; null without a config. */
+  configHash: string | null;
+  close(): Promise<void>;
+}
+
+/** Opens what the request names, and embeds what has no vectors yet. */
+export async function loadPair(request: AuditRequest, hooks: AuditHooks): Promise<LoadedPair> {
+  const opened: { close(): Promise<void> }[] = [];
+  const close = async () => {
+    for (const source of opened.splice(0).reverse()) await source.close();
+  };
+  try {
+    const pair =
+      request.source.kind === 'config'
+        ? await fromConfig(request, request.source, hooks, opened)
+        : await fromTables(request, request.source, opened);
+    return { ...pair, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+type Opened = { close(): Promise<void> }[];
+
+async function fromConfig(
+  request: AuditRequest,
+  source: { file: string; pair: string },
+  hooks: AuditHooks,
+  opened: Opened,
+): Promise<Omit<LoadedPair, 'close'>> {
+  const loaded = await loadConfig(source.file);
+  const pair = findPairs(loaded, source.pair)[0];
+  if (pair === undefined) throw new BackcompatError('internal', `findPairs gave no pair "${source.pair}".`);
+  const protocol = applyOverrides(resolveProtocol(loaded.config.audit, pair), request.overrides);
+
+  // A gate that cannot be judged must not cost an hour first.
+  for (const [rule, , limit] of activeGates(loaded.config.gates ?? {})) {
+    try {
+      checkGateRule(rule, limit, protocol);
+    } catch (error) {
+      if (!(error instanceof BackcompatError)) throw error;
+      throw configError(loaded, ['gates', rule], error.message, error.remedy ?? undefined);
+    }
+  }
+
+  hooks.progress.phase('Reading the datasets');
+  const datasets = new Map<string, ItemSet>();
+  const itemsOf = async (reference: string): Promise<ItemSet> => {
+    const { name, part, definition } = datasetDefinition(loaded, reference);
+    const whole = datasets.get(name) ?? (await loadDataset(definition, name, loaded.folder));
+    datasets.set(name, whole);
+    return selectPart(whole, definition, part);
+  };
+  const queries = await itemsOf(pair.queries);
+  const gallery = pair.gallery === pair.queries ? queries : await itemsOf(pair.gallery);
+
+  const { threads, cacheFolder } = request;
+  const { progress, signal } = hooks;
+  const vectorsOf = async (role: string, name: string) => {
+    progress.phase(`Embedding with the ${role} model ${name}`);
+    const checkpoint = await openCheckpoint(name, checkpointDefinition(loaded, name), loaded.folder, {
+      threads,
+      signal,
+    });
+    opened.push(checkpoint);
+    for (const note of checkpoint.notes) progress.log('info', `${name}: ${note}`);
+    const embedAll = async (items: ItemSet): Promise<VectorSource> => {
+      const vectors = await embed(checkpoint, items, { cacheFolder, progress, signal });
+      opened.push(vectors);
+      return vectors;
+    };
+    const query = await embedAll(queries);
+    const own = gallery === queries ? query : await embedAll(gallery);
+    return { query, gallery: own, description: await describe(checkpoint, query) };
+  };
+  const old = await vectorsOf('old', pair.old);
+  const next = await vectorsOf('new', pair.new);
+  const paragon = pair.paragon === null ? null : await vectorsOf('paragon', pair.paragon);
+
+  return {
+    name: pair.name,
+    queries,
+    gallery,
+    vectors: {
+      oldQuery: old.query,
+      newQuery: next.query,
+      oldGallery: old.gallery,
+      newGallery: next.gallery,
+      paragonQuery: paragon?.query ?? null,
+      paragonGallery: paragon?.gallery ?? null,
+    },
+    protocol,
+    models: { old: old.description, new: next.description, paragon: paragon?.description ?? null },
+    gates: loaded.config.gates ?? {},
+    undecided: loaded.config.undecided ?? 'report',
+    configHash: hashOf({
+      pair,
+      protocol,
+      checkpoints: [pair.old, pair.new, pair.paragon].map(
+        (name) => name !== null && checkpointDefinition(loaded, name),
+      ),
+      datasets: [pair.queries, pair.gallery].map((reference) => datasetDefinition(loaded, reference)),
+      gates: loaded.config.gates ?? {},
+    }),
+  };
+}
+
+async function fromTables(
+  request: AuditRequest,
+  source: Extract<AuditRequest['source'], { kind: 'tables' }>,
+  opened: Opened,
+): Promise<Omit<LoadedPair, 'close'>> {
+  const open = async (file: string): Promise<VectorSource> => {
+    const vectors = await openNpy(file);
+    opened.push(vectors);
+    return vectors;
+  };
+  const gallery = await readLabelTable(source.galleryLabels, { name: source.galleryLabels, idPrefix: 'gallery' });
+  const oldGallery = await open(source.oldGallery);
+  checkSameLength(oldGallery, gallery, source.galleryLabels);
+  const newGallery = source.newGallery === null ? null : await open(source.newGallery);
+  if (newGallery !== null) checkSameLength(newGallery, gallery, source.galleryLabels);
+
+  let queries = gallery;
+  let oldQuery = oldGallery;
+  let newQuery = newGallery;
+  if (source.oldQuery !== null && source.newQuery !== null && source.queryLabels !== null) {
+    queries = await readLabelTable(source.queryLabels, { name: source.queryLabels, idPrefix: 'query' });
+    oldQuery = await open(source.oldQuery);
+    checkSameLength(oldQuery, queries, source.queryLabels);
+    newQuery = await open(source.newQuery);
+    checkSameLength(newQuery, queries, source.queryLabels);
+  }
+  if (newQuery === null) {
+    throw new BackcompatError('usage', 'There are no vectors of the new model.', {
+      remedy: 'Give --new, or --query-old, --query-new and --query-labels.',
+    });
+  }
+  sameDimension(oldQuery, oldGallery);
+  if (newGallery !== null) sameDimension(newQuery, newGallery);
+  const describeFiles = async (name: string, files: (string | null)[], query: VectorSource) => {
+    const given = [...new Set(files.filter((file) => file !== null))];
+    return {
+      name,
+      kind: 'table' as const,
+      path: given.join(', '),
+      dimension: query.dimension,
+      normalised: await isNormalised(query),
+      fingerprint: await fingerprintOfFiles(given),
+    };
+  };
+  return {
+    name: 'tables',
+    queries,
+    gallery,
+    vectors: { oldQuery, newQuery, oldGallery, newGallery, paragonQuery: null, paragonGallery: null },
+    protocol: applyOverrides(resolveProtocol(undefined), request.overrides),
+    models: {
+      old: await describeFiles('old', [source.oldGallery, source.oldQuery], oldQuery),
+      new: await describeFiles('new', [source.newGallery, source.newQuery], newQuery),
+      paragon: null,
+    },
+    gates: {},
+    undecided: 'report',
+    configHash: null,
+  };
+}
+
+/** @throws BackcompatError `bad-data` when two tables of one model differ in length of vectors */
+function sameDimension(queries: VectorSource, gallery: VectorSource): void {
+  if (queries.dimension === gallery.dimension) return;
+  throw new BackcompatError(
+    'bad-data',
+    `${queries.name} has vectors of length ${queries.dimension}, ${gallery.name} of ${gallery.dimension}, but both are said to come from one model.`,
+    { place: { file: queries.name }, remedy: 'Check which file belongs to which model.' },
+  );
+}
+
+function applyOverrides(protocol: AuditProtocol, overrides: AuditOverrides): AuditProtocol {
+  const { resamples, ...rest } = overrides;
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  return {
+    ...protocol,
+    ...given,
+    bootstrap: { ...protocol.bootstrap, ...(resamples === undefined ? {} : { resamples }) },
+  };
+}
+
+async function describe(checkpoint: Checkpoint, vectors: VectorSource): Promise<ModelDescription> {
+  return {
+    name: checkpoint.name,
+    kind: checkpoint.kind,
+    path: checkpoint.path,
+    dimension: checkpoint.dimension,
+    normalised: await isNormalised(vectors),
+    fingerprint: await checkpoint.fingerprint(),
+  };
+}
+
+/** Rows that show whether a model normalises its vectors. */
+const NORM_ROWS = 1000;
+
+async function isNormalised(vectors: VectorSource): Promise<boolean> {
+  const count = Math.min(NORM_ROWS, vectors.count);
+  const { dimension } = vectors;
+  const values = new Float32Array(count * dimension);
+  await vectors.read(0, count, values);
+  for (let row = 0; row < count; row++) {
+    let squared = 0;
+    for (let k = row * dimension; k < (row + 1) * dimension; k++) squared += (values[k] as number) ** 2;
+    if (Math.abs(Math.sqrt(squared) - 1) > 1e-3) return false;
+  }
+  return true;
+}
+
+function hashOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
+}
+
+/** sha256 of ids and labels of both sets: equal means the same items in the same roles. */
+export function hashItems(...sets: readonly ItemSet[]): string {
+  const hash = createHash('sha256');
+  for (const items of sets) {
+    hash.update(`${items.count}\0`);
+    for (let item = 0; item < items.count; item++) {
+      hash.update(`${items.ids[item]}\0${items.classNames[items.labelOf[item] as number]}\0`);
+    }
+  }
+  return hash.digest('hex');
+}
