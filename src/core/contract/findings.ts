@@ -274,7 +274,7 @@ export function criterionTitle(report: Report): string {
   const against = 'than the old model against itself';
   if (better === total) return `${all} ${verb} better ${against}`;
   if (worse === total) return `${all} ${verb} worse ${against}`;
-  if (undecided === total) return `${total === 1 ? all : `None of ${inWords(total)} metrics`} is decided`;
+  if (undecided === total) return total === 1 ? `${all} is undecided` : `None of ${inWords(total)} metrics is decided`;
   if (better + worse + undecided === 0) return `${all} ${total === 1 ? 'stays' : 'stay'} within the margin`;
   const share = (count: number) => `${inWords(count)} of ${inWords(total)} metrics ${count === 1 ? 'ranks' : 'rank'}`;
   if (better > 0 && worse > 0) return sentence(`${share(better)} better ${against}, ${inWords(worse)} worse`);

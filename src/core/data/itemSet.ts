@@ -1,6 +1,6 @@
 /**
  * Labelled items in a fixed order, by columns: a million items must not be a million objects.
- * Made by `loadItemSet` (dataset or split) or `readLabelTable` (a label file); read by the audit.
+ * Made by `loadDataset` and `selectPart`, or by `readLabelTable` (a label file); read by the audit.
  */
 export interface ItemSet {
   /** As the user names it, for messages: "digits/query", "labels.csv". */
@@ -15,6 +15,11 @@ export interface ItemSet {
   readonly slices: ReadonlyMap<string, readonly string[]>;
   /** What a model embeds; null for items that only vectors can stand for. */
   readonly images: ImageContent | null;
+  /**
+   * Absolute path of the label file whose row numbers (from 0) end the ids, `<dataset>/<row>`; absent
+   * when ids come from an `id` column or from paths. Such ids mean nothing outside that file.
+   */
+  readonly rowFile?: string;
 }
 
 /** Images by item index. Sources are descriptors, so that they can be decoded in another thread. */
@@ -32,7 +37,10 @@ export type ImageSource =
 export function selectItems(items: ItemSet, indices: Int32Array, name: string): ItemSet {
   const slices = new Map<string, readonly string[]>();
   for (const [column, values] of items.slices) {
-    slices.set(column, Array.from(indices, (index) => values[index] as string));
+    slices.set(
+      column,
+      Array.from(indices, (index) => values[index] as string),
+    );
   }
   const { images } = items;
   return {
@@ -43,5 +51,6 @@ export function selectItems(items: ItemSet, indices: Int32Array, name: string): 
     classNames: items.classNames,
     slices,
     images: images === null ? null : { source: (item) => images.source(indices[item] as number) },
+    ...(items.rowFile === undefined ? {} : { rowFile: items.rowFile }),
   };
 }

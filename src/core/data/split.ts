@@ -38,9 +38,7 @@ export function splitItems(
       start = end;
     });
   });
-  return new Map(
-    parts.map((part) => [part, Int32Array.from(chosen.get(part) ?? []).sort()]),
-  );
+  return new Map(parts.map((part) => [part, Int32Array.from(chosen.get(part) ?? []).sort()]));
 }
 
 /**

@@ -1,0 +1,168 @@
+import { closest, quotedList } from './closest.ts';
+import { type Finding, type JsonPath, pathText } from './finding.ts';
+import type { Config, DatasetDefinition } from './schema.ts';
+
+/** Built-in networks that training may start from. */
+export const builtinNetworks = ['builtin:convnet', 'builtin:resnet18'] as const;
+
+/** What a schema cannot say: names that must exist, keys that exclude each other, sums. */
+export function crossCheck(config: Config): Finding[] {
+  const findings: Finding[] = [];
+  const datasets = config.datasets ?? {};
+  const checkpoints = Object.keys(config.checkpoints ?? {});
+  const trained = Object.keys(config.training ?? {});
+
+  const checkName = (path: JsonPath, name: string | undefined, known: readonly string[], what: string): void => {
+    if (name === undefined || known.includes(name)) return;
+    findings.push({
+      path,
+      at: 'value',
+      message: `${pathText(path)}: there is no ${what} ${JSON.stringify(name)}; there is ${quotedList(known)}.`,
+      suggestion: closest(name, known),
+    });
+  };
+  const checkItems = (path: JsonPath, reference: string | undefined): void => {
+    if (reference === undefined) return;
+    const known = Object.entries(datasets).flatMap(([name, definition]) => [
+      name,
+      ...Object.keys(definition.splits ?? {}).map((part) => `${name}/${part}`),
+    ]);
+    const [name] = splitReference(reference);
+    const definition = Object.hasOwn(datasets, name) ? (datasets[name] as DatasetDefinition) : undefined;
+    // The parts of a manifest are in the file, not here.
+    if (definition && 'manifest' in definition && definition.split !== undefined) return;
+    checkName(path, reference, known, definition && reference.includes('/') ? 'part' : 'dataset');
+  };
+  const checkTemperature = (path: JsonPath, head: { temperature?: number; scale?: number } | undefined): void => {
+    if (head?.temperature === undefined || head.scale === undefined) return;
+    findings.push({
+      path: [...path, 'scale'],
+      at: 'key',
+      message: `${pathText(path)} gives both "temperature" and "scale".`,
+      remedy: 'Keep one: scale is 1 / temperature.',
+    });
+  };
+
+  for (const [name, definition] of Object.entries(datasets)) {
+    const sum = Object.values(definition.splits ?? {}).reduce((total, share) => total + share, 0);
+    // 1e-9: 0.6 + 0.3 + 0.1 is not 1 in binary.
+    if (sum > 1 + 1e-9) {
+      findings.push({
+        path: ['datasets', name, 'splits'],
+        at: 'key',
+        message: `${pathText(['datasets', name, 'splits'])}: the shares sum to ${Number(sum.toFixed(6))}, more than 1.`,
+      });
+    }
+  }
+
+  for (const [name, definition] of Object.entries(config.checkpoints ?? {})) {
+    const path = ['checkpoints', name];
+    if ('vectors' in definition) {
+      const vectors = [definition.vectors].flat();
+      const labels = [definition.labels].flat();
+      if (vectors.length !== labels.length) {
+        findings.push({
+          path: [...path, 'labels'],
+          at: 'key',
+          message: `${pathText(path)} has ${vectors.length} files of vectors and ${labels.length} of labels.`,
+          remedy: 'Give one label file for each file of vectors, in the same order.',
+        });
+      }
+      continue;
+    }
+    const { preprocess } = definition;
+    for (const key of ['mean', 'std'] as const) {
+      const given = preprocess?.[key]?.length;
+      const channels = preprocess?.channels;
+      if (given === undefined || given === 1 || given === (channels ?? given)) continue;
+      findings.push({
+        path: [...path, 'preprocess', key],
+        at: 'value',
+        message: `${pathText([...path, 'preprocess', key])} has ${given} numbers for ${channels} channels.`,
+        remedy: 'Give one number, or one for each channel.',
+      });
+    }
+    checkTemperature([...path, 'head'], definition.head);
+  }
+
+  for (const [name, pair] of Object.entries(config.pairs ?? {})) {
+    const path = ['pairs', name];
+    const known = [...checkpoints, ...trained];
+    if ('versions' in pair) {
+      pair.versions.forEach((version, index) => {
+        checkName([...path, 'versions', index], version, known, 'checkpoint');
+      });
+    } else {
+      for (const role of ['old', 'new', 'paragon'] as const)
+        checkName([...path, role], pair[role], known, 'checkpoint');
+    }
+    checkItems([...path, 'queries'], pair.queries);
+    checkItems([...path, 'gallery'], pair.gallery);
+  }
+
+  const { criterion, ks } = config.audit ?? {};
+  const k = /^cmc@(\d+)$/.exec(criterion?.metric ?? '')?.[1];
+  if (k !== undefined && !(ks ?? [1, 5, 10]).includes(Number(k))) {
+    findings.push({
+      path: ['audit', 'criterion', 'metric'],
+      at: 'value',
+      message: `audit.criterion.metric: "cmc@${k}" is not measured; audit.ks is [${(ks ?? [1, 5, 10]).join(', ')}].`,
+      remedy: `Add ${k} to audit.ks.`,
+    });
+  }
+
+  for (const [name, block] of Object.entries(config.training ?? {})) {
+    const path = ['training', name];
+    if (checkpoints.includes(name)) {
+      findings.push({ path, at: 'key', message: `${pathText(path)}: a checkpoint has the same name.` });
+    }
+    checkName([...path, 'from'], block.from, [...checkpoints, ...trained, ...builtinNetworks], 'checkpoint');
+    checkName([...path, 'old'], block.old, [...checkpoints, ...trained], 'checkpoint');
+    checkItems([...path, 'data'], block.data);
+    checkItems([...path, 'evaluate', 'queries'], block.evaluate?.queries);
+    checkItems([...path, 'evaluate', 'gallery'], block.evaluate?.gallery);
+    checkTemperature([...path, 'head'], block.head);
+  }
+
+  for (const [name, block] of Object.entries(config.sessions ?? {})) {
+    const path = ['sessions', name];
+    checkName([...path, 'from'], block.from, [...checkpoints, ...trained, ...builtinNetworks], 'checkpoint');
+    checkItems([...path, 'data'], block.data);
+    checkItems([...path, 'queries'], block.queries);
+  }
+
+  for (const [rule, gate] of Object.entries(config.gates ?? {})) {
+    if (gate === 'off' || gate[0] === 'off') continue;
+    const path = ['gates', rule];
+    const [, limit] = gate;
+    if (limit.state === undefined && limit.min === undefined && limit.max === undefined) {
+      findings.push({
+        path,
+        at: 'value',
+        message: `${pathText(path)} sets no limit: expected "state", "min" or "max".`,
+      });
+    }
+    if (limit.min !== undefined && limit.max !== undefined && limit.min > limit.max) {
+      findings.push({
+        path,
+        at: 'value',
+        message: `${pathText(path)}: min ${limit.min} is above max ${limit.max}: nothing can pass.`,
+      });
+    }
+    if (limit.state !== undefined && (limit.bound ?? 'value') !== 'value') {
+      findings.push({
+        path,
+        at: 'value',
+        message: `${pathText(path)}: "bound" goes with "min" and "max", a state has no interval.`,
+        remedy: 'Remove "bound".',
+      });
+    }
+  }
+  return findings;
+}
+
+/** `"digits/query"` to dataset and part; the part is null for a whole dataset. */
+export function splitReference(reference: string): [dataset: string, part: string | null] {
+  const slash = reference.indexOf('/');
+  return slash < 0 ? [reference, null] : [reference.slice(0, slash), reference.slice(slash + 1)];
+}

@@ -1,0 +1,418 @@
+import { z } from 'zod';
+import { defaultProtocol } from '../contract/protocol.ts';
+import type { MetricName } from '../contract/report.ts';
+
+/**
+ * The one definition of the config: the loader validates with it, its types are inferred from it,
+ * and the JSON Schema that editors use is generated from it.
+ *
+ * Nothing here has a zod default: a default is filled in where it is used (`resolveProtocol`,
+ * `loadDataset`, ...), so that "not given" stays visible. `default` in the metadata is for hovers.
+ */
+
+/** Adds hover texts. `text` is Markdown. */
+function key<T extends z.ZodType>(schema: T, text: string, defaultValue?: unknown): T {
+  const shown = defaultValue === undefined ? '' : ` Default: \`${JSON.stringify(defaultValue)}\`.`;
+  return schema.meta({
+    description: text.replaceAll('`', ''),
+    markdownDescription: text + shown,
+    ...(defaultValue === undefined ? {} : { default: defaultValue }),
+  }) as T;
+}
+
+const filePath = z.string().min(1);
+const name = z.string().min(1);
+const seed = key(z.int().min(0), 'Seed of everything random in it.', 0);
+const positiveInteger = z.int().min(1);
+const share = z.number().gt(0).max(1);
+
+const namedBy = <T extends z.ZodType>(schema: T) => z.record(name, schema);
+
+// Datasets ------------------------------------------------------------------------------------
+
+const splits = key(
+  z.record(z.string().regex(/^[^/]+$/, 'a name without "/"'), share),
+  'Named parts and their shares of each class (stratified, seeded). They sum to at most 1. A part is used as `"<dataset>/<part>"`.',
+);
+const split = { splits: splits.optional(), seed: seed.optional() };
+
+const imagesDataset = z
+  .strictObject({
+    images: key(filePath, 'Folder with one folder of images for each class.'),
+    ...split,
+  })
+  .meta({ title: 'Class folders' });
+
+const idxDataset = z
+  .strictObject({
+    idx: key(
+      z.strictObject({
+        images: key(filePath, 'IDX file of the images (`idx3-ubyte`), unpacked.'),
+        labels: key(filePath, 'IDX file of the labels (`idx1-ubyte`), unpacked.'),
+      }),
+      'Images and labels in the IDX format (MNIST).',
+    ),
+    ...split,
+  })
+  .meta({ title: 'IDX files' });
+
+const itemsDataset = z
+  .strictObject({
+    items: key(
+      filePath,
+      'CSV with a header: `label` is required, `id` is optional, every other column is a slice. No content: for vector tables.',
+    ),
+    ...split,
+  })
+  .meta({ title: 'Items without content' });
+
+const manifestDataset = z
+  .strictObject({
+    manifest: key(filePath, 'CSV with one row for each image.'),
+    path: key(name, 'Column with the path of the image.').optional(),
+    label: key(name, 'Column with the label.').optional(),
+    split: key(name, 'Column with the name of the part.').optional(),
+    slices: key(z.array(name), 'Columns by which figures are given.').optional(),
+    ...split,
+  })
+  .meta({ title: 'Manifest of images' });
+
+const textDataset = z
+  .strictObject({
+    text: key(filePath, 'JSON Lines file.'),
+    field: key(name, 'Field with the text.').optional(),
+    label: key(name, 'Field with the label.').optional(),
+    ...split,
+  })
+  .meta({ title: 'Texts' });
+
+const dataset = z.union([imagesDataset, idxDataset, itemsDataset, manifestDataset, textDataset]);
+
+// Checkpoints ---------------------------------------------------------------------------------
+
+const headKind = z.enum(['linear', 'nsoftmax', 'cosface', 'arcface']);
+const temperature = key(z.number().gt(0), 'Logits are divided by it. Give this or `scale`.');
+const scale = key(z.number().gt(0), 'Logits are multiplied by it: 1 / temperature. Give this or `temperature`.');
+
+const preprocess = z.strictObject({
+  size: key(
+    z.tuple([positiveInteger, positiveInteger]),
+    'Height and width in pixels. Taken from the model when it declares them.',
+  ).optional(),
+  channels: key(
+    z.union([z.literal(1), z.literal(3)]),
+    '1: grey (ITU-R 601 luma), 3: RGB. Taken from the model when it declares them.',
+  ).optional(),
+  mean: key(
+    z.array(z.number()).min(1).max(3),
+    'Subtracted from pixels in 0 ... 1: one number, or one a channel.',
+    [0],
+  ).optional(),
+  std: key(
+    z.array(z.number().gt(0)).min(1).max(3),
+    'Divides afterwards: one number, or one a channel.',
+    [1],
+  ).optional(),
+  resize: key(
+    z.enum(['crop', 'fill']),
+    '`crop`: shortest side to the size, then the centre; `fill`: stretched. Bilinear, smoothed when shrinking.',
+    'crop',
+  ).optional(),
+});
+
+const modelCheckpoint = z
+  .strictObject({
+    model: key(filePath, 'Model file (ONNX).'),
+    output: key(
+      name,
+      'Name of the output that holds the embedding. May be left out when there is only one candidate.',
+    ).optional(),
+    preprocess: key(preprocess, 'How an image becomes the input of the model.').optional(),
+    head: key(
+      z.strictObject({
+        weights: key(filePath, 'File with the rows of the classifier (safetensors).').optional(),
+        classes: key(z.array(name).min(1), 'Class name of each row.').optional(),
+        kind: key(headKind, 'How the classifier makes logits.').optional(),
+        temperature: temperature.optional(),
+        scale: scale.optional(),
+        margin: key(z.number(), 'Margin of `cosface` and `arcface`.').optional(),
+      }),
+      'The classifier that the model was trained with.',
+    ).optional(),
+  })
+  .meta({ title: 'Model' });
+
+const oneOrMoreFiles = z.union([filePath, z.array(filePath).min(1)]);
+const tableCheckpoint = z
+  .strictObject({
+    vectors: key(oneOrMoreFiles, 'Vectors that the model produced (npy, float, one row an item): one file or several.'),
+    labels: key(oneOrMoreFiles, 'For each file of vectors, the CSV whose row i belongs to vector i.'),
+  })
+  .meta({ title: 'Embedding table' });
+
+const checkpoint = z.union([modelCheckpoint, tableCheckpoint]);
+
+// Pairs ---------------------------------------------------------------------------------------
+
+const queries = key(name, 'Query set: `"dataset"` or `"dataset/part"`.');
+const gallery = key(name, 'Gallery set: `"dataset"` or `"dataset/part"`.');
+
+const twoModels = z
+  .strictObject({
+    old: key(name, 'Checkpoint that filled the gallery.'),
+    new: key(name, 'Checkpoint that would embed the queries.'),
+    queries,
+    gallery,
+    paragon: key(name, 'Checkpoint like the new one, trained without any compatibility loss.').optional(),
+    dimensionRule: key(
+      z.enum(['slice', 'pad', 'project']),
+      'How vectors of different length are compared: the first components of a longer new one, zeros behind a shorter new one, or a fitted adapter.',
+    ).optional(),
+  })
+  .meta({ title: 'Old and new' });
+
+const versionsPair = z
+  .strictObject({
+    versions: key(z.array(name).min(2), 'Checkpoints in the order of their release.'),
+    queries,
+    gallery,
+  })
+  .meta({ title: 'Many versions' });
+
+const pair = z.union([twoModels, versionsPair]);
+
+// Audit ---------------------------------------------------------------------------------------
+
+const metric = z
+  .union([z.enum(['map', 'map@r', 'rPrecision']), z.string().regex(/^cmc@[1-9]\d*$/)])
+  .transform((value) => value as MetricName);
+
+const audit = z.strictObject({
+  distance: key(
+    z.enum(['cosine', 'euclidean', 'dot']),
+    'Distance between vectors; `dot` is minus the inner product.',
+    defaultProtocol.distance,
+  ).optional(),
+  epsilons: key(
+    z.array(z.number().min(0)).min(1),
+    'Tolerances of the inequalities, in units of the distance; the first gives the strict rate.',
+    defaultProtocol.epsilons,
+  ).optional(),
+  ks: key(z.array(positiveInteger).min(1), 'The k of `cmc@k`.', defaultProtocol.ks).optional(),
+  seed: seed.optional(),
+  criterion: key(
+    z.strictObject({
+      metric: key(
+        metric,
+        'Metric that decides: `map`, `map@r`, `rPrecision` or `cmc@k`.',
+        defaultProtocol.criterionMetric,
+      ).optional(),
+      margin: key(z.number().min(0), 'Loss of the metric that is still accepted.', defaultProtocol.margin).optional(),
+    }),
+    'What decides whether new queries may serve against the old gallery.',
+  ).optional(),
+  operatingFar: key(
+    z.number().gt(0).lt(1),
+    'False accept rate at which the service runs.',
+    defaultProtocol.operatingFar,
+  ).optional(),
+  pairBudget: key(
+    z.number().min(1),
+    'Pairs (queries x gallery) a cell up to which everything is exact; beyond it queries are sampled.',
+    defaultProtocol.pairBudget,
+  ).optional(),
+  referenceQueries: key(
+    positiveInteger,
+    'Queries in the sample on which the reference rows are computed.',
+    defaultProtocol.referenceQueries,
+  ).optional(),
+  triplets: key(positiveInteger, 'Sampled triplets.', defaultProtocol.triplets).optional(),
+  bootstrap: key(
+    z.strictObject({
+      unit: key(
+        z.enum(['query', 'class']),
+        'What is resampled: queries, or whole classes for a service whose classes change.',
+        defaultProtocol.bootstrap.unit,
+      ).optional(),
+      resamples: key(z.int().min(100).max(100_000), 'Resamples.', defaultProtocol.bootstrap.resamples).optional(),
+      confidence: key(
+        z.number().gt(0.5).lt(1),
+        'Share of cases in which an interval should hold the truth.',
+        defaultProtocol.bootstrap.confidence,
+      ).optional(),
+    }),
+    'How intervals are computed.',
+  ).optional(),
+});
+
+// Training ------------------------------------------------------------------------------------
+
+const optimizer = z.strictObject({
+  name: key(z.enum(['adamw', 'sgd']), 'Optimiser.', 'adamw').optional(),
+  learningRate: key(z.number().gt(0), 'Learning rate.').optional(),
+  weightDecay: key(z.number().min(0), 'Weight decay.').optional(),
+  momentum: key(z.number().min(0).lt(1), 'Momentum of `sgd`.').optional(),
+  nesterov: key(z.boolean(), 'Nesterov momentum of `sgd`.').optional(),
+  schedule: key(z.enum(['cosine', 'step', 'constant']), 'Course of the learning rate.', 'cosine').optional(),
+  warmup: key(z.number().min(0), 'Epochs over which the learning rate rises.').optional(),
+});
+
+const trainable = key(
+  z.union([z.enum(['all', 'embedding']), z.array(name).min(1)]),
+  'What is trained: everything, the embedding layer, or layers by pattern.',
+  'all',
+);
+
+const training = z.strictObject({
+  from: key(name, 'Start: a checkpoint, or `builtin:convnet`, `builtin:resnet18`.'),
+  dimension: key(positiveInteger, 'Length of the embedding of a built-in network.').optional(),
+  old: key(name, 'Checkpoint to stay compatible with.').optional(),
+  data: key(name, 'Training items: `"dataset"` or `"dataset/part"`.'),
+  evaluate: key(z.strictObject({ queries, gallery }), 'What the result is audited on.').optional(),
+  method: key(
+    z.enum(['independent', 'bct', 'l2', 'contrastive', 'mixbct', 'advbct-boundary']),
+    'What makes the model compatible.',
+    'bct',
+  ).optional(),
+  lambda: key(
+    z.union([z.number().min(0), z.array(z.number().min(0)).min(1)]),
+    'Weight of the compatibility loss; a list is a sweep.',
+    1,
+  ).optional(),
+  oldHead: key(
+    z.enum(['checkpoint', 'synthesised', 'distilled']),
+    'Old head: its own, one synthesised from class means, or a teacher.',
+    'synthesised',
+  ).optional(),
+  head: key(
+    z.strictObject({
+      kind: key(headKind, 'How the classifier makes logits.').optional(),
+      temperature: temperature.optional(),
+      scale: scale.optional(),
+      margin: key(z.number(), 'Margin of `cosface` and `arcface`.').optional(),
+    }),
+    'The new head.',
+  ).optional(),
+  epochs: key(positiveInteger, 'Passes over the training items.').optional(),
+  batchSize: key(positiveInteger, 'Items a step.', 64).optional(),
+  optimizer: key(optimizer, 'How weights are updated.').optional(),
+  trainable: trainable.optional(),
+  paragon: key(z.boolean(), 'Whether to train the paragon too.').optional(),
+  seed: seed.optional(),
+});
+
+const sessionMethodName = z.enum(['fine-tuning', 'bct', 'cvs', 'lwf', 'ewc', 'expansion', 'joint']);
+const sessions = z.strictObject({
+  from: key(name, 'Start: a checkpoint, or `builtin:convnet`, `builtin:resnet18`.'),
+  dimension: key(positiveInteger, 'Length of the embedding of a built-in network.').optional(),
+  data: key(name, 'Items of the sessions: `"dataset"` or `"dataset/part"`.'),
+  queries,
+  plan: key(
+    z.strictObject({
+      setup: key(z.enum(['disjoint', 'blurry', 'general']), 'How classes come in.'),
+      percent: key(z.number().min(0).lt(100), 'The M of blurry-M and general-M.').optional(),
+      heldBack: key(
+        z.number().min(0).lt(1),
+        'Share of each class kept for later sessions (`general`).',
+        0.2,
+      ).optional(),
+      sessions: key(positiveInteger, 'Number of sessions.'),
+      seed: seed.optional(),
+    }),
+    'What each session brings.',
+  ),
+  methods: key(
+    z
+      .array(
+        z.union([
+          sessionMethodName,
+          z.strictObject({
+            name: key(sessionMethodName, 'Method.'),
+            label: key(name, 'Name in the report.').optional(),
+            alpha: key(z.number().min(0), 'Weight of the model coherence.', 10).optional(),
+            beta: key(z.number().min(0), 'Weight of the data coherence.', 1).optional(),
+            form: key(z.enum(['paper', 'code']), 'Form of the losses.', 'paper').optional(),
+            ewc: key(z.number().min(0), 'Strength of elastic weight consolidation.').optional(),
+            lwf: key(z.number().min(0), 'Weight of learning without forgetting.').optional(),
+          }),
+        ]),
+      )
+      .min(1),
+    'Methods to compare.',
+  ),
+  buffer: key(z.int().min(0), 'Items kept for replay.').optional(),
+  epochs: key(positiveInteger, 'Passes over the items of a session.').optional(),
+  batchSize: key(positiveInteger, 'Items a step.', 64).optional(),
+  optimizer: key(optimizer, 'How weights are updated.').optional(),
+  seed: seed.optional(),
+});
+
+// Gates ---------------------------------------------------------------------------------------
+
+const gateLimit = z.strictObject({
+  state: key(
+    z.enum([
+      'compatible',
+      'within-margin',
+      'undecided',
+      'incompatible',
+      'kept',
+      'restorable',
+      'broken',
+      'as-noise',
+      'violated',
+    ]),
+    'That state or a better one.',
+  ).optional(),
+  min: key(z.number(), 'Smallest accepted value.').optional(),
+  max: key(z.number(), 'Largest accepted value.').optional(),
+  bound: key(
+    z.enum(['value', 'lower', 'upper']),
+    'What is held against the limit: the value, or an end of its interval.',
+    'value',
+  ).optional(),
+  minQueries: key(positiveInteger, 'With fewer queries the figure counts as unmeasured.').optional(),
+});
+
+const gate = z.union([z.literal('off'), z.tuple([z.enum(['error', 'warn', 'off']), gateLimit])]);
+
+// The whole -----------------------------------------------------------------------------------
+
+export const configSchema = z
+  .strictObject({
+    $schema: key(z.string(), 'JSON Schema of this file, for editors.').optional(),
+    datasets: key(
+      z.record(z.string().regex(/^[^/]+$/, 'a name without "/"'), dataset),
+      'Labelled items, by name.',
+    ).optional(),
+    checkpoints: key(namedBy(checkpoint), 'Models and embedding tables, by name.').optional(),
+    pairs: key(namedBy(pair), 'What is audited, by name.').optional(),
+    audit: key(audit, 'How pairs are measured.').optional(),
+    training: key(namedBy(training), 'Models to train, by name. Pairs may name the result.').optional(),
+    sessions: key(namedBy(sessions), 'Runs of continual learning, by name.').optional(),
+    gates: key(
+      namedBy(gate),
+      'Limits on figures of the report: a dotted path to `["error" | "warn" | "off", limit]`; `*` stands for each.',
+    ).optional(),
+    undecided: key(
+      z.enum(['report', 'fail', 'pass']),
+      'What an undecided gate does to the exit status: 4, 3 or 0.',
+      'report',
+    ).optional(),
+  })
+  .meta({ title: 'Backcompat config' });
+
+export type Config = z.output<typeof configSchema>;
+export type DatasetDefinition = z.output<typeof dataset>;
+export type CheckpointDefinition = z.output<typeof checkpoint>;
+export type ModelCheckpointDefinition = z.output<typeof modelCheckpoint>;
+export type TableCheckpointDefinition = z.output<typeof tableCheckpoint>;
+export type PreprocessDefinition = z.output<typeof preprocess>;
+export type PairDefinition = z.output<typeof pair>;
+export type AuditDefinition = z.output<typeof audit>;
+export type GateDefinition = z.output<typeof gate>;
+
+/** JSON Schema (draft 7) of the config, with hover texts; shipped with the editor, printed by `backcompat schema`. */
+export function configJsonSchema(): Record<string, unknown> {
+  return z.toJSONSchema(configSchema, { target: 'draft-7', io: 'input' }) as Record<string, unknown>;
+}

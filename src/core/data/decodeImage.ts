@@ -1,0 +1,202 @@
+import type { FileHandle } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import type sharpDefault from 'sharp';
+import type { Sharp } from 'sharp';
+import { BackcompatError } from '../contract/errors.ts';
+import { shortFile } from './contentHash.ts';
+import { notFound, openFile, readFully } from './files.ts';
+import type { ImageContent, ImageSource } from './itemSet.ts';
+
+/** How an image becomes the input of a model, nothing left open. */
+export interface Preprocessing {
+  /** Pixels. */
+  height: number;
+  width: number;
+  /** 1: grey, 3: RGB. */
+  channels: 1 | 3;
+  /** One a channel; the input is (pixel / 255 - mean) / std. */
+  mean: readonly number[];
+  std: readonly number[];
+  /** `crop`: shortest side to the size, then the centre; `fill`: stretched. */
+  resize: 'crop' | 'fill';
+  /** Order of the axes behind the batch. */
+  layout: 'nchw' | 'nhwc';
+}
+
+/** An encoded image of a few kilobytes can claim to be any size; cameras end at about this. */
+export const MAX_IMAGE_PIXELS = 100e6;
+
+let loaded: typeof sharpDefault | null = null;
+/** The native library is loaded at first use. Decoding runs in libuv's threads, one image a thread. */
+function sharp(): typeof sharpDefault {
+  if (loaded === null) {
+    loaded = createRequire(import.meta.url)('sharp') as typeof sharpDefault;
+    loaded.cache(false);
+    loaded.concurrency(1);
+  }
+  return loaded;
+}
+
+export interface ImageDecoder {
+  /**
+   * Decodes images `items` into the head of `into`: [items.length, C, H, W] or [.., H, W, C] row-major.
+   * Images decode side by side off the main thread.
+   * @throws BackcompatError `not-found` or `bad-file` with the path
+   */
+  decode(items: readonly number[], into: Float32Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Decodes images for a model: EXIF orientation is applied, transparency is laid on white, 16-bit, CMYK and
+ * embedded colour profiles become 8-bit sRGB, the first frame of several counts. Resizing is bilinear,
+ * smoothed when shrinking (as Pillow and torchvision do, up to the outermost pixels). Grey is ITU-R 601 luma (Pillow's "L"). An image
+ * that has the size already is not resampled.
+ */
+export function createImageDecoder(images: ImageContent, preprocessing: Preprocessing): ImageDecoder {
+  const { height, width } = preprocessing;
+  const tables = valueTables(preprocessing);
+  const handles = new Map<string, Promise<{ handle: FileHandle; size: number }>>();
+  const rawHandle = async (path: string): Promise<FileHandle> => {
+    let opened = handles.get(path);
+    if (opened === undefined) {
+      opened = openFile(path, 'The image file');
+      handles.set(path, opened);
+    }
+    return (await opened).handle;
+  };
+
+  async function pixels(source: ImageSource): Promise<{ data: Uint8Array; channels: number }> {
+    if (source.kind === 'file') return decodeFile(source.path, preprocessing);
+    const raw = new Uint8Array(source.width * source.height);
+    if (!(await readFully(await rawHandle(source.path), raw, source.offset))) throw shortFile(source.path);
+    if (source.width === width && source.height === height) return { data: raw, channels: 1 };
+    const image = sharp()(raw, { raw: { width: source.width, height: source.height, channels: 1 } });
+    const { data, info } = await resized(image, source, preprocessing).raw().toBuffer({ resolveWithObject: true });
+    return { data, channels: info.channels };
+  }
+
+  return {
+    async decode(items, into) {
+      const imageValues = height * width * preprocessing.channels;
+      const results = await Promise.allSettled(
+        items.map(async (item, position) => {
+          const { data, channels } = await pixels(images.source(item));
+          fillInput(
+            data,
+            channels,
+            preprocessing,
+            tables,
+            into.subarray(position * imageValues, (position + 1) * imageValues),
+          );
+        }),
+      );
+      // All are awaited first: no decoding goes on behind the caller's back after an error.
+      const failed = results.find((result) => result.status === 'rejected');
+      if (failed) throw failed.reason;
+    },
+    async close() {
+      const opened = await Promise.allSettled(handles.values());
+      handles.clear();
+      for (const result of opened) if (result.status === 'fulfilled') await result.value.handle.close();
+    },
+  };
+}
+
+async function decodeFile(path: string, preprocessing: Preprocessing): Promise<{ data: Uint8Array; channels: number }> {
+  try {
+    const image = sharp()(path, { limitInputPixels: MAX_IMAGE_PIXELS, failOn: 'error', pages: 1 });
+    const { width, height, orientation } = await image.metadata();
+    const turned = (orientation ?? 1) >= 5;
+    const upright = image.autoOrient().flatten({ background: '#ffffff' }).toColourspace('srgb');
+    const size = turned ? { width: height, height: width } : { width, height };
+    const { data, info } = await resized(upright, size, preprocessing)
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    return { data, channels: info.channels };
+  } catch (cause) {
+    await stat(path).catch((missing) => {
+      throw notFound(path, 'The image', missing);
+    });
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const tooLarge = /pixel limit/i.test(message);
+    throw new BackcompatError(
+      'bad-file',
+      tooLarge
+        ? `The image ${path} has more than ${MAX_IMAGE_PIXELS / 1e6} million pixels.`
+        : `The image ${path} cannot be read: ${message.split('\n')[0]}.`,
+      {
+        place: { file: path },
+        remedy: tooLarge ? 'Make it smaller, or remove it.' : 'Replace it or remove it from the folder.',
+        cause,
+      },
+    );
+  }
+}
+
+function resized(image: Sharp, from: { width: number; height: number }, to: Preprocessing): Sharp {
+  if (from.width === to.width && from.height === to.height) return image;
+  return image.resize({
+    width: to.width,
+    height: to.height,
+    fit: to.resize === 'crop' ? 'cover' : 'fill',
+    position: 'centre',
+    kernel: 'linear',
+    fastShrinkOnLoad: false,
+  });
+}
+
+/** (pixel / 255 - mean) / std for the 256 values of a channel, each step in float32 as models are trained. */
+function valueTables({ mean, std, channels }: Preprocessing): Float32Array[] {
+  return Array.from({ length: channels }, (_, channel) => {
+    const shift = Math.fround(mean[channel] as number);
+    const divisor = Math.fround(std[channel] as number);
+    return Float32Array.from({ length: 256 }, (_, pixel) => Math.fround(Math.fround(pixel / 255) - shift) / divisor);
+  });
+}
+
+function fillInput(
+  data: Uint8Array,
+  dataChannels: number,
+  { channels, layout, height, width }: Preprocessing,
+  tables: readonly Float32Array[],
+  into: Float32Array,
+): void {
+  const area = height * width;
+  if (data.length !== area * dataChannels) {
+    throw new BackcompatError('internal', `${data.length} bytes decoded instead of ${area} x ${dataChannels}.`);
+  }
+  if (channels === 1) {
+    const table = tables[0] as Float32Array;
+    for (let i = 0; i < area; i++) into[i] = table[grey(data, i * dataChannels, dataChannels)] as number;
+    return;
+  }
+  for (let channel = 0; channel < channels; channel++) {
+    const table = tables[channel] as Float32Array;
+    const from = dataChannels >= 3 ? channel : 0;
+    const [start, step] = layout === 'nchw' ? [channel * area, 1] : [channel, channels];
+    for (let i = 0; i < area; i++) into[start + i * step] = table[data[i * dataChannels + from] as number] as number;
+  }
+}
+
+/** Luma of ITU-R 601 in 16-bit integers, exactly as Pillow's convert("L"). */
+function grey(data: Uint8Array, at: number, channels: number): number {
+  if (channels < 3) return data[at] as number;
+  return (
+    ((data[at] as number) * 19595 + (data[at + 1] as number) * 38470 + (data[at + 2] as number) * 7471 + 0x8000) >>> 16
+  );
+}
+
+/** Puts given 8-bit pixels ([n, H, W, channels], no resizing) through the preprocessing. */
+export function preprocessPixels(pixels: Uint8Array, count: number, preprocessing: Preprocessing): Float32Array {
+  const { height, width, channels } = preprocessing;
+  const imageValues = height * width * channels;
+  const into = new Float32Array(count * imageValues);
+  const tables = valueTables(preprocessing);
+  for (let i = 0; i < count; i++) {
+    const part = [i * imageValues, (i + 1) * imageValues] as const;
+    fillInput(pixels.subarray(...part), channels, preprocessing, tables, into.subarray(...part));
+  }
+  return into;
+}

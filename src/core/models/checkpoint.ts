@@ -1,0 +1,62 @@
+import { quotedList } from '../config/closest.ts';
+import type { CheckpointDefinition } from '../config/schema.ts';
+import { BackcompatError, throwIfCancelled } from '../contract/errors.ts';
+import type { ItemSet } from '../data/itemSet.ts';
+import type { VectorSource } from '../data/vectorSource.ts';
+import { type EmbedOptions, embedImages } from './embedImages.ts';
+import { type OnnxCheckpoint, openOnnxCheckpoint } from './onnxCheckpoint.ts';
+import { openTableCheckpoint, type TableCheckpoint } from './tableCheckpoint.ts';
+
+/**
+ * Something that gives every item a vector. Both kinds have `name`, `kind`, `path` (as the user gave it),
+ * `dimension`, `notes` (what was assumed, for people), `fingerprint()` and `close()`.
+ */
+export type Checkpoint = OnnxCheckpoint | TableCheckpoint;
+
+export interface OpenOptions {
+  /** Threads of one operator; null: one a core. */
+  threads?: number | null;
+  signal?: AbortSignal;
+}
+
+/**
+ * Opens a checkpoint; close it when done.
+ * An ONNX model is checked (external data, input, output), loaded, and run once on its probe items; a
+ * table has its headers and label files read.
+ * @param name the checkpoint's name in the config, for messages
+ * @param baseFolder what paths in the definition are relative to
+ * @throws BackcompatError `not-found`, `bad-file`, `bad-model`, `bad-data`
+ */
+export async function openCheckpoint(
+  name: string,
+  definition: CheckpointDefinition,
+  baseFolder: string,
+  options: OpenOptions = {},
+): Promise<Checkpoint> {
+  throwIfCancelled(options.signal);
+  return 'vectors' in definition
+    ? openTableCheckpoint(name, definition, baseFolder)
+    : openOnnxCheckpoint(name, definition, baseFolder, options);
+}
+
+/**
+ * The vectors of `items`, row i for item i. A model's are computed, or taken from the cache when the
+ * same model has seen the same content; a table's are looked up by id. Close the result when done;
+ * a table's stays usable only while its checkpoint is open.
+ * @throws BackcompatError `bad-data` (items without content or without a vector; NaN, infinite or zero
+ *   vectors, naming the item), `bad-file` (unreadable image), `bad-model`, `cancelled`
+ */
+export async function embed(checkpoint: Checkpoint, items: ItemSet, options: EmbedOptions): Promise<VectorSource> {
+  throwIfCancelled(options.signal);
+  if (checkpoint.kind === 'table') return checkpoint.vectorsOf(items);
+  if (items.images === null) {
+    throw new BackcompatError(
+      'bad-data',
+      `${items.name} has no images, so the model ${JSON.stringify(checkpoint.name)} cannot embed it.`,
+      {
+        remedy: `Use a dataset of ${quotedList(['images', 'idx'])}, or a checkpoint of "vectors" and "labels".`,
+      },
+    );
+  }
+  return embedImages(checkpoint, items, items.images, options);
+}
