@@ -20,7 +20,7 @@ import {
 } from './proto/onnx_pb.js';
 
 /** Element types that our graphs use. */
-export type ElementType = 'float32' | 'float64' | 'int32' | 'int64' | 'bool';
+export type ElementType = 'float32' | 'float64' | 'int32' | 'int64' | 'uint16' | 'bool';
 
 /** A fixed size, or the name of a dimension that is known only at run time. */
 export type Dimension = number | string;
@@ -36,6 +36,7 @@ const elementTypeCodes: Record<ElementType, TensorProto_DataType> = {
   float64: TensorProto_DataType.DOUBLE,
   int32: TensorProto_DataType.INT32,
   int64: TensorProto_DataType.INT64,
+  uint16: TensorProto_DataType.UINT16,
   bool: TensorProto_DataType.BOOL,
 };
 

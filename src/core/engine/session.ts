@@ -54,7 +54,7 @@ const typeOfArray = new Map<unknown, string>([
 export async function createSession(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
   const { InferenceSession, Tensor: OrtTensor } = runtime();
   const settings: ort.InferenceSession.SessionOptions = {
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
     ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
   };
   const session =

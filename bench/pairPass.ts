@@ -1,0 +1,171 @@
+// The pair pass of the audit against PyTorch: violations of the two inequalities over all pairs.
+//   node bench/run.mjs pairPass [rounds]
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { type InequalityFigures, type InequalityInput, measureInequalities } from '../src/core/audit/inequalities.ts';
+import { makePairSetup } from '../src/core/audit/pairSetup.ts';
+import { BlockReader } from '../src/core/audit/vectors.ts';
+import { vectorsInMemory } from '../src/core/data/vectorSource.ts';
+import { createRandom } from '../src/core/numeric/random.ts';
+
+const QUERIES = 4096;
+const GALLERY = 20_000;
+const COLUMNS = 256;
+const CLASSES = 100;
+const THREADS = 2;
+const rounds = Number(process.argv[2] ?? 9);
+const gigaflops = (2 * QUERIES * GALLERY * COLUMNS) / 1e9;
+
+/** Unit rows around class centres. */
+function makeVectors(labels: Int32Array, centres: Float64Array, spread: number, stream: string): Float32Array {
+  const random = createRandom(0, stream);
+  const values = new Float32Array(labels.length * COLUMNS);
+  labels.forEach((label, row) => {
+    let squared = 0;
+    for (let k = 0; k < COLUMNS; k++) {
+      const value = (centres[label * COLUMNS + k] as number) + spread * random.normal();
+      values[row * COLUMNS + k] = value;
+      squared += value * value;
+    }
+    for (let k = 0; k < COLUMNS; k++) {
+      values[row * COLUMNS + k] = (values[row * COLUMNS + k] as number) / Math.sqrt(squared);
+    }
+  });
+  return values;
+}
+
+const random = createRandom(0, 'pairPass');
+const centres = Float64Array.from({ length: CLASSES * COLUMNS }, () => random.normal());
+const queryLabel = Int32Array.from({ length: QUERIES }, () => random.integer(CLASSES));
+const galleryLabel = Int32Array.from({ length: GALLERY }, () => random.integer(CLASSES));
+const oldQuery = makeVectors(queryLabel, centres, 1.6, 'oldQuery');
+const newQuery = makeVectors(queryLabel, centres, 1.2, 'newQuery');
+const gallery = makeVectors(galleryLabel, centres, 1.6, 'gallery');
+
+const classNames = Array.from({ length: CLASSES }, (_, c) => `c${c}`);
+const itemsOf = (name: string, labelOf: Int32Array) => ({
+  name,
+  count: labelOf.length,
+  ids: Array.from(labelOf, (_, i) => `${name}${i}`),
+  labelOf,
+  classNames,
+});
+const setup = makePairSetup(itemsOf('q', queryLabel), itemsOf('g', galleryLabel));
+
+type Answer = { seconds: number; negative?: unknown; positive?: unknown };
+
+class Peer {
+  readonly #process: ChildProcessWithoutNullStreams;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(python: string, script: string, folder: string) {
+    this.#process = spawn(python, [script, folder, ...[QUERIES, GALLERY, COLUMNS, THREADS].map(String)]);
+    this.#process.stderr.pipe(process.stderr);
+    this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
+  }
+
+  async ask(task: string): Promise<Answer> {
+    this.#process.stdin.write(`${task}\n`);
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error(`pairPass.py ended at ${task}`);
+    return JSON.parse(value) as Answer;
+  }
+
+  end(): void {
+    this.#process.stdin.end();
+  }
+}
+
+async function ours(options: Partial<InequalityInput>): Promise<{ seconds: number; figures: InequalityFigures }> {
+  const start = performance.now();
+  const form = { columns: COLUMNS, normalise: false };
+  const figures = await measureInequalities(
+    {
+      distance: 'cosine',
+      oldQuery: { rows: QUERIES, columns: COLUMNS, values: oldQuery },
+      newQuery: { rows: QUERIES, columns: COLUMNS, values: newQuery },
+      gallery: new BlockReader(vectorsInMemory('gallery', gallery, COLUMNS), form, 8192),
+      setup,
+      epsilons: [1e-6, 0.01, 0.05],
+      worstPairs: 100,
+      classPairs: false,
+      threads: THREADS,
+      ...options,
+    },
+    { progress: { phase() {}, update() {}, log() {}, async breathe() {} } },
+  );
+  return { seconds: (performance.now() - start) / 1000, figures };
+}
+
+const total = (values: Float64Array | undefined) => values?.reduce((sum, value) => sum + value, 0) ?? 0;
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] as number;
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'backcompat-pairPass-'));
+const benchFolder = process.env.BENCH_FOLDER ?? 'bench';
+let peer: Peer | null = null;
+try {
+  for (const [name, values] of Object.entries({ oldQuery, newQuery, gallery, queryLabel, galleryLabel })) {
+    writeFileSync(path.join(folder, `${name}.bin`), new Uint8Array(values.buffer));
+  }
+  const setupScript = path.join(benchFolder, 'reference/setup.sh');
+  const python = execFileSync(setupScript, { encoding: 'utf8' }).trim().split('\n').at(-1) as string;
+  peer = new Peer(python, path.join(benchFolder, 'pairPass.py'), folder);
+
+  const seconds: Record<string, number[]> = {};
+  const note = (name: string, value: number) => {
+    seconds[name] ??= [];
+    seconds[name].push(value);
+  };
+  const lean = { epsilons: [1e-6], worstPairs: 0 };
+  for (let round = -1; round < rounds; round++) {
+    const sgemm = await peer.ask('sgemm');
+    const peerCount = await peer.ask('count');
+    const ourCount = await ours(lean);
+    const peerAll = await peer.ask('everything');
+    const ourAll = await ours({});
+    const withClasses = await ours({ classPairs: true });
+    if (round < 0) {
+      // The unmeasured round warms up, and shows that both sides compute the same.
+      console.log('count    ', peerCount.negative, total(ourCount.figures.negative.violations[0]));
+      for (const sign of ['positive', 'negative'] as const) {
+        const { figures } = ourAll;
+        const shown = {
+          violations: figures[sign].violations.map(total),
+          severity: total(figures[sign].severity),
+          worst: [figures.worst[sign][0]?.query, figures.worst[sign][0]?.gallery],
+        };
+        console.log(`${sign} torch`, JSON.stringify(peerAll[sign]));
+        console.log(`${sign} ours `, JSON.stringify(shown));
+      }
+      continue;
+    }
+    note('sgemm', sgemm.seconds);
+    note('count, PyTorch', peerCount.seconds);
+    note('count', ourCount.seconds);
+    note('everything, PyTorch', peerAll.seconds);
+    note('everything', ourAll.seconds);
+    note('everything and class pairs', withClasses.seconds);
+  }
+  const limit = median(seconds.sgemm as number[]);
+  const peerOf = (name: string) => seconds[`${name.split(' ')[0]}, PyTorch`];
+  console.log(`\n${QUERIES} x ${GALLERY} x ${COLUMNS}, ${THREADS} threads, medians of ${rounds} interleaved rounds`);
+  for (const [name, values] of Object.entries(seconds)) {
+    const time = median(values);
+    const peerTimes = name.includes('PyTorch') ? undefined : peerOf(name);
+    console.log(
+      [
+        name.padEnd(28),
+        `${(time * 1000).toFixed(0)} ms`.padStart(8),
+        `${(gigaflops / time).toFixed(0)} GFLOPS`.padStart(11),
+        `${((100 * limit) / time).toFixed(0)} % of sgemm`.padStart(15),
+        peerTimes ? `${(median(peerTimes) / time).toFixed(1)} x PyTorch` : '',
+      ].join(' '),
+    );
+  }
+} finally {
+  peer?.end();
+  rmSync(folder, { recursive: true, force: true });
+}

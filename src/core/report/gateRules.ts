@@ -1,0 +1,314 @@
+import { closest, quotedList } from '../config/closest.ts';
+import { BackcompatError } from '../contract/errors.ts';
+import type { GateLimit, Protocol } from '../contract/report.ts';
+
+/**
+ * Which figures of a report a gate may name, and how. The tree mirrors the report; both checking a
+ * rule and looking its figures up walk it, so that the two cannot disagree.
+ */
+type Place =
+  | { kind: 'fields'; fields: Readonly<Record<string, Place>> }
+  /** One entry a metric: `map`, `cmc@1`, ... */
+  | { kind: 'metrics'; each: Place; leaf?: Leaf }
+  /** One entry a class label, found in a list by `label`. */
+  | { kind: 'labels'; each: Place }
+  /** An entry of `byEpsilon`, picked by `@tolerance`. */
+  | { kind: 'tolerance'; field: 'rate' | 'violations' }
+  | Leaf;
+
+type Leaf =
+  | { kind: 'number'; field: string | null; interval: string | null }
+  | { kind: 'state'; field: string | null; order: readonly string[] };
+
+/** Best first; what stands behind `undecided` is not a limit anyone can fail. */
+const rankingOrder = ['compatible', 'within-margin', 'incompatible'] as const;
+const thresholdOrder = ['kept', 'restorable', 'broken'] as const;
+const inequalityOrder = ['kept', 'as-noise', 'violated'] as const;
+
+const number = (interval: string | null = null): Leaf => ({ kind: 'number', field: null, interval });
+const fields = (entries: Readonly<Record<string, Place>>): Place => ({ kind: 'fields', fields: entries });
+
+/** `{ value, interval }`, named with or without `.value`. */
+const estimate: Place = {
+  kind: 'metrics',
+  leaf: { kind: 'number', field: 'value', interval: 'interval' },
+  each: fields({ value: number('interval') }),
+};
+const cell = estimate;
+
+const violations: Place = fields({
+  pairs: number(),
+  rate: { kind: 'tolerance', field: 'rate' },
+  violations: { kind: 'tolerance', field: 'violations' },
+  severity: number('severityInterval'),
+  macroRate: number(),
+});
+const signed: Place = fields({ positive: violations, negative: violations });
+
+/** The interval of a comparison belongs to its difference, not to either side. */
+const oldNewDifference: Place = fields({ old: number(), new: number(), difference: number('interval') });
+
+const report: Place = fields({
+  verdict: fields({
+    state: { kind: 'state', field: null, order: rankingOrder },
+    thresholds: { kind: 'state', field: null, order: thresholdOrder },
+    inequalities: { kind: 'state', field: null, order: inequalityOrder },
+  }),
+  data: fields({
+    queries: number(),
+    gallery: number(),
+    classes: number(),
+    sharedItems: number(),
+    queriesWithoutMatch: number(),
+    positivePairs: number(),
+    negativePairs: number(),
+  }),
+  retrieval: fields({ oldOld: cell, newOld: cell, newNew: cell, oldNew: cell }),
+  criterion: {
+    kind: 'metrics',
+    leaf: { kind: 'state', field: 'state', order: rankingOrder },
+    each: fields({
+      old: number(),
+      new: number(),
+      difference: number('interval'),
+      state: { kind: 'state', field: null, order: rankingOrder },
+    }),
+  },
+  updateGain: {
+    kind: 'metrics',
+    leaf: { kind: 'number', field: 'value', interval: null },
+    each: fields({ value: number() }),
+  },
+  tax: { kind: 'metrics', leaf: number(), each: fields({}) },
+  paragonCells: fields({ newOld: cell, newNew: cell }),
+  advbct: { kind: 'metrics', each: fields({ comp: number(), up: number(), one: number() }) },
+  inequalities: fields({
+    positive: violations,
+    negative: violations,
+    references: fields({ jitteredOld: signed, permutedNew: signed, procrustes: signed }),
+  }),
+  triplets: fields({ sampled: number(), inverted: number('interval'), repaired: number() }),
+  flips: fields({
+    negativeFlipRate: number('negativeFlipRateInterval'),
+    positiveFlipRate: number('positiveFlipRateInterval'),
+    relativeNegativeFlipRate: number(),
+    flippedQueries: number(),
+  }),
+  classes: {
+    kind: 'labels',
+    each: fields({
+      queries: number(),
+      positiveRate: number(),
+      negativeRate: number(),
+      'cmc@1': oldNewDifference,
+      map: oldNewDifference,
+    }),
+  },
+});
+
+export type Step =
+  | { kind: 'key'; key: string }
+  /** `*`, and the keys it stands for; null: whatever the report holds. */
+  | { kind: 'each'; keys: readonly string[] | null }
+  | { kind: 'label'; label: string | null };
+
+/** A rule understood: the way to its figures and what they are. */
+export interface ParsedRule {
+  rule: string;
+  steps: readonly Step[];
+  figure: { kind: 'tolerance'; field: 'rate' | 'violations'; epsilon: number | null } | Leaf;
+}
+
+const metricPattern = /^(cmc@[1-9]\d*|map@r|map|rPrecision)(?=\.|$)/;
+const tolerancePattern = /^(rate|violations)(?:@([0-9.]+(?:[eE][+-]?\d+)?))?$/;
+
+/** All readings of `rest` below `place`; a class label may hold dots, so there can be several. */
+function* readings(place: Place, rest: string | null, steps: readonly Step[]): Generator<Omit<ParsedRule, 'rule'>> {
+  if (place.kind === 'tolerance') return;
+  if (place.kind === 'number' || place.kind === 'state') {
+    if (rest === null) yield { steps, figure: place };
+    return;
+  }
+  if (rest === null) return;
+  const after = (length: number) => (length === rest.length ? null : rest.slice(length + 1));
+  const star = rest === '*' || rest.startsWith('*.');
+  switch (place.kind) {
+    case 'fields': {
+      const tolerance = tolerancePattern.exec(rest);
+      const [, field, epsilon] = tolerance ?? [];
+      const below = field === undefined ? undefined : place.fields[field];
+      if (below?.kind === 'tolerance') {
+        yield {
+          steps,
+          figure: { kind: 'tolerance', field: below.field, epsilon: epsilon === undefined ? null : Number(epsilon) },
+        };
+        return;
+      }
+      const names = Object.keys(place.fields);
+      for (const name of names) {
+        if (rest !== name && !rest.startsWith(`${name}.`)) continue;
+        yield* readings(place.fields[name] as Place, after(name.length), [...steps, { kind: 'key', key: name }]);
+      }
+      if (!star) return;
+      // `*` stands for every field that the rest of the rule fits.
+      const fitting = names.filter((name) => !readings(place.fields[name] as Place, after(1), []).next().done);
+      const [first] = fitting;
+      if (first !== undefined) {
+        yield* readings(place.fields[first] as Place, after(1), [...steps, { kind: 'each', keys: fitting }]);
+      }
+      return;
+    }
+    case 'metrics': {
+      const name = star ? '*' : metricPattern.exec(rest)?.[1];
+      if (name === undefined) return;
+      const step: Step = star ? { kind: 'each', keys: null } : { kind: 'key', key: name };
+      const below = after(name.length);
+      if (below === null) {
+        if (place.leaf) yield { steps: [...steps, step], figure: place.leaf };
+      } else yield* readings(place.each, below, [...steps, step]);
+      return;
+    }
+    case 'labels': {
+      if (star) yield* readings(place.each, after(1), [...steps, { kind: 'label', label: null }]);
+      for (let end = rest.indexOf('.'); end !== -1; end = rest.indexOf('.', end + 1)) {
+        if (star && end === 1) continue;
+        yield* readings(place.each, after(end), [...steps, { kind: 'label', label: rest.slice(0, end) }]);
+      }
+      return;
+    }
+  }
+}
+
+/** Every rule without stars and labels, for suggestions. */
+function* examples(place: Place, prefix: string, ks: readonly number[]): Generator<string> {
+  const below = (name: string) => (prefix === '' ? name : `${prefix}.${name}`);
+  if (place.kind === 'number' || place.kind === 'state' || place.kind === 'tolerance') {
+    yield prefix;
+  } else if (place.kind === 'fields') {
+    for (const [name, child] of Object.entries(place.fields)) yield* examples(child, below(name), ks);
+  } else if (place.kind === 'metrics') {
+    for (const metric of ['map', 'map@r', 'rPrecision', ...ks.map((k) => `cmc@${k}`)]) {
+      if (place.leaf) yield below(metric);
+      yield* examples(place.each, below(metric), ks);
+    }
+  } else {
+    yield* examples(place.each, below('*'), ks);
+  }
+}
+
+/** What the audit will measure, as far as rules may name it. */
+export type Measured = Pick<Protocol, 'ks' | 'epsilons'>;
+
+function configError(rule: string, problem: string, remedy?: string): BackcompatError {
+  return new BackcompatError('bad-config', `The gate ${JSON.stringify(rule)} ${problem}`, {
+    place: { field: `gates.${rule}` },
+    remedy,
+  });
+}
+
+/**
+ * Reads a rule.
+ * @param measured the protocol, where known: a metric or tolerance that it leaves out is an error
+ * @throws BackcompatError `bad-config` naming the rule, with a suggestion where one is near
+ */
+export function parseGateRule(rule: string, measured?: Measured): ParsedRule {
+  const [found] = readings(report, rule, []);
+  if (!found) {
+    const known = [...examples(report, '', measured?.ks ?? [1, 5, 10])];
+    const near = closest(rule, known) ?? nearestByParts(rule, known);
+    throw configError(
+      rule,
+      'names no figure of the report.',
+      near === null
+        ? 'A rule is a dotted path into the report, for example "retrieval.newOld.map".'
+        : `Did you mean ${JSON.stringify(near)}?`,
+    );
+  }
+  if (measured) {
+    const k = /(?:^|\.)cmc@(\d+)(?=\.|$)/.exec(rule)?.[1];
+    const asMetric = found.steps.some((step) => step.kind === 'key' && step.key === `cmc@${k}`);
+    const ofClass = found.steps.some((step) => step.kind === 'label');
+    if (k !== undefined && asMetric && !ofClass && !measured.ks.includes(Number(k))) {
+      throw configError(rule, `needs cmc@${k}, which is not measured.`, `Add ${k} to the "ks" of the audit block.`);
+    }
+    if (found.figure.kind === 'tolerance' && found.figure.epsilon !== null) {
+      const { epsilon } = found.figure;
+      if (!measured.epsilons.some((other) => sameTolerance(other, epsilon))) {
+        throw configError(
+          rule,
+          `picks the tolerance ${epsilon}, which is not measured.`,
+          `Measured are ${measured.epsilons.join(', ')}; add it to the "epsilons" of the audit block.`,
+        );
+      }
+    }
+  }
+  return { rule, ...found };
+}
+
+/** Tolerances are typed twice, in two places: equal up to rounding. */
+export function sameTolerance(a: number, b: number): boolean {
+  return Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b));
+}
+
+/** Corrects a rule part by part: long rules may hold more than the two typing errors `closest` allows. */
+function nearestByParts(rule: string, known: readonly string[]): string | null {
+  const parts = rule.split('.');
+  const corrected: string[] = [];
+  let left = known.map((path) => path.split('.'));
+  for (const [index, part] of parts.entries()) {
+    const candidates = new Set(left.map((path) => path[index]).filter((name) => name !== undefined));
+    const chosen = candidates.has(part) ? part : closest(part, candidates);
+    if (chosen === null) return null;
+    corrected.push(chosen);
+    left = left.filter((path) => path[index] === chosen);
+  }
+  const result = corrected.join('.');
+  return known.includes(result) ? result : null;
+}
+
+/** Best first, without the worst, which nothing could fail. */
+export function acceptableStates(order: readonly string[]): readonly string[] {
+  return order.slice(0, -1);
+}
+
+/**
+ * Checks one gate of the config before anything is computed.
+ * @throws BackcompatError `bad-config` naming the rule: unknown figure, a limit that does not fit it,
+ *   a bound where there is no interval
+ */
+export function checkGateRule(rule: string, limit: GateLimit, measured?: Measured): void {
+  const { figure } = parseGateRule(rule, measured);
+  const { state, min, max, bound } = limit;
+  if (figure.kind === 'state') {
+    const accepted = acceptableStates(figure.order);
+    if (min !== undefined || max !== undefined) {
+      const other = rule.startsWith('criterion.')
+        ? ` For a number, use "${rule.replace(/\.state$/, '')}.difference".`
+        : '';
+      throw configError(rule, 'is a state and takes no "min" or "max".', `Give it a "state".${other}`);
+    }
+    if (bound !== undefined && bound !== 'value') throw configError(rule, 'is a state and has no "bound".');
+    if (state === undefined) throw configError(rule, 'has no limit.', `Give it a "state": ${quotedList(accepted)}.`);
+    if (!accepted.includes(state)) {
+      throw configError(
+        rule,
+        `cannot have the limit ${JSON.stringify(state)}.`,
+        `It takes ${quotedList(accepted)}: that state or a better one passes.`,
+      );
+    }
+    return;
+  }
+  if (state !== undefined) throw configError(rule, 'is a number and takes no "state".', 'Give it a "min" or a "max".');
+  if (min === undefined && max === undefined) throw configError(rule, 'has no limit.', 'Give it a "min" or a "max".');
+  if (min !== undefined && max !== undefined && min > max) {
+    throw configError(rule, `has a "min" of ${min} above its "max" of ${max}.`);
+  }
+  if (bound !== undefined && bound !== 'value' && !hasInterval(figure)) {
+    throw configError(rule, 'has no interval, so it takes no "bound".', 'Leave "bound" out, or set it to "value".');
+  }
+}
+
+function hasInterval(figure: ParsedRule['figure']): boolean {
+  if (figure.kind === 'tolerance') return figure.field === 'rate';
+  return figure.kind === 'number' && figure.interval !== null;
+}

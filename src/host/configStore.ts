@@ -1,0 +1,116 @@
+import path from 'node:path';
+import { parse } from 'jsonc-parser';
+import * as vscode from 'vscode';
+import { positionOf } from '../core/config/checkConfig.ts';
+import { configGlobs } from './ids.ts';
+
+/** A pair as the tree, the pickers and the tasks need it. */
+export interface ConfiguredPair {
+  name: string;
+  old: string;
+  new: string;
+}
+
+export interface FoundConfig {
+  uri: vscode.Uri;
+  /** Path for people: relative to the workspace. */
+  label: string;
+  /** Also those of a config that has problems elsewhere. */
+  pairs: ConfiguredPair[];
+}
+
+const excluded = '**/{node_modules,.backcompat,.git}/**';
+/** More configs than this in one workspace are somebody's test data. */
+const MAX_CONFIGS = 200;
+
+/** The configs of the workspace, kept up to date. */
+export class ConfigStore implements vscode.Disposable {
+  #configs: readonly FoundConfig[] = [];
+  #refreshing: Promise<void> | null = null;
+  #again = false;
+  readonly #log: vscode.LogOutputChannel;
+  readonly #changed = new vscode.EventEmitter<void>();
+  readonly #subscriptions: vscode.Disposable[] = [this.#changed];
+  readonly onDidChange = this.#changed.event;
+
+  constructor(log: vscode.LogOutputChannel) {
+    this.#log = log;
+    for (const glob of configGlobs) {
+      const watcher = vscode.workspace.createFileSystemWatcher(`**/${glob}`);
+      const refresh = () => void this.refresh();
+      watcher.onDidCreate(refresh);
+      watcher.onDidChange(refresh);
+      watcher.onDidDelete(refresh);
+      this.#subscriptions.push(watcher);
+    }
+    this.#subscriptions.push(vscode.workspace.onDidChangeWorkspaceFolders(() => void this.refresh()));
+  }
+
+  get configs(): readonly FoundConfig[] {
+    return this.#configs;
+  }
+
+  /** Searches again; calls during a search make one more, not many. */
+  refresh(): Promise<void> {
+    if (this.#refreshing !== null) {
+      this.#again = true;
+      return this.#refreshing;
+    }
+    this.#refreshing = this.#search().finally(() => {
+      this.#refreshing = null;
+      if (!this.#again) return;
+      this.#again = false;
+      void this.refresh();
+    });
+    return this.#refreshing;
+  }
+
+  async #search(): Promise<void> {
+    const found = await vscode.workspace.findFiles(`**/{${configGlobs.join(',')}}`, excluded, MAX_CONFIGS);
+    const configs = await Promise.all(found.map((uri) => this.#read(uri)));
+    // Shortest path first: the config of the workspace's own folder leads.
+    const sorted = configs.filter((config) => config !== null);
+    sorted.sort((a, b) => a.label.split('/').length - b.label.split('/').length || a.label.localeCompare(b.label));
+    this.#configs = sorted;
+    this.#changed.fire();
+  }
+
+  async #read(uri: vscode.Uri): Promise<FoundConfig | null> {
+    try {
+      const text = Buffer.from(await vscode.workspace.fs.readFile(uri)).toString('utf8');
+      return { uri, label: vscode.workspace.asRelativePath(uri), pairs: pairsOf(text) };
+    } catch (error) {
+      this.#log.warn(`${uri.fsPath} cannot be read: ${error}`);
+      return null;
+    }
+  }
+
+  dispose(): void {
+    vscode.Disposable.from(...this.#subscriptions).dispose();
+  }
+}
+
+/** The pairs that a config's text names, whatever else is wrong with it. */
+function pairsOf(text: string): ConfiguredPair[] {
+  const config: unknown = parse(text, [], { allowTrailingComma: true });
+  const pairs = (config as { pairs?: unknown } | null)?.pairs;
+  if (typeof pairs !== 'object' || pairs === null) return [];
+  return Object.entries(pairs).flatMap(([name, pair]) => {
+    const { old, new: newer } = (pair ?? {}) as { old?: unknown; new?: unknown };
+    return typeof old === 'string' && typeof newer === 'string' ? [{ name, old, new: newer }] : [];
+  });
+}
+
+/** Opens a config at a key, for example `['gates', 'criterion.map']`; at its top when there is no such key. */
+export async function showInConfig(uri: vscode.Uri, jsonPath: readonly string[]): Promise<void> {
+  const document = await vscode.workspace.openTextDocument(uri);
+  const { line, column } = positionOf(document.getText(), jsonPath);
+  const position = new vscode.Position(line - 1, column - 1);
+  await vscode.window.showTextDocument(document, { selection: new vscode.Range(position, position) });
+}
+
+/** A path for people: of the home folder and the workspace only what says something. */
+export function shortPath(file: string): string {
+  const relative = vscode.workspace.asRelativePath(file);
+  return relative === file ? path.basename(file) : relative;
+}

@@ -1,0 +1,131 @@
+import * as vscode from 'vscode';
+import { asBackcompatError } from '../core/contract/errors.ts';
+import type { RunSummary } from '../core/contract/runs.ts';
+import { readRun } from '../core/runs/readRun.ts';
+import { isCancelRequested } from '../core/runs/runDirectory.ts';
+import { RunReader } from '../core/runs/runReader.ts';
+import { runPanelId } from './ids.ts';
+import { actionsFor, intentHandlers, type PageSubject } from './pageIntents.ts';
+import { ReportPage } from './reportPage.ts';
+import { pageStateOf } from './runState.ts';
+import type { Services } from './services.ts';
+
+/** A run's page moves twice a second while the run lives. */
+const FOLLOW_INTERVAL_MS = 500;
+
+/** One panel a run: first its progress, then, in the same place, its report. */
+export class RunPanels implements vscode.Disposable, vscode.WebviewPanelSerializer {
+  readonly #services: Services;
+  readonly #panels = new Map<string, RunPanel>();
+  readonly #registration: vscode.Disposable;
+
+  constructor(services: Services) {
+    this.#services = services;
+    this.#registration = vscode.window.registerWebviewPanelSerializer(runPanelId, this);
+  }
+
+  /** Shows the panel of a run, a new one when there is none. */
+  open(directory: string): void {
+    const known = this.#panels.get(directory);
+    if (known !== undefined) {
+      known.panel.reveal();
+      return;
+    }
+    const column = vscode.window.activeTextEditor?.viewColumn ?? vscode.ViewColumn.Active;
+    this.#adopt(vscode.window.createWebviewPanel(runPanelId, vscode.l10n.t('Audit'), column), directory);
+  }
+
+  isVisible(directory: string): boolean {
+    return this.#panels.get(directory)?.panel.visible ?? false;
+  }
+
+  /** After a reload: the page has kept the directory, the directory has kept everything else. */
+  async deserializeWebviewPanel(panel: vscode.WebviewPanel, state: unknown): Promise<void> {
+    const directory = (state as { run?: unknown } | null)?.run;
+    if (typeof directory === 'string') this.#adopt(panel, directory);
+    else panel.dispose();
+  }
+
+  #adopt(panel: vscode.WebviewPanel, directory: string): void {
+    const runPanel = new RunPanel(this.#services, panel, directory);
+    this.#panels.set(directory, runPanel);
+    panel.onDidDispose(() => {
+      runPanel.dispose();
+      if (this.#panels.get(directory) === runPanel) this.#panels.delete(directory);
+    });
+  }
+
+  dispose(): void {
+    this.#registration.dispose();
+    for (const runPanel of this.#panels.values()) runPanel.dispose();
+  }
+}
+
+class RunPanel implements vscode.Disposable {
+  readonly panel: vscode.WebviewPanel;
+  readonly #services: Services;
+  readonly #directory: string;
+  readonly #page: ReportPage;
+  readonly #reader: RunReader;
+  #subject: PageSubject;
+  #shown = '';
+  #timer: NodeJS.Timeout | undefined;
+  #disposed = false;
+
+  constructor(services: Services, panel: vscode.WebviewPanel, directory: string) {
+    this.#services = services;
+    this.panel = panel;
+    this.#directory = directory;
+    this.#reader = new RunReader(directory);
+    this.#subject = { directory, report: null };
+    panel.iconPath = vscode.Uri.joinPath(services.context.extensionUri, 'media/report.svg');
+    this.#page = new ReportPage(panel.webview, {
+      extensionUri: services.context.extensionUri,
+      title: panel.title,
+      handlers: intentHandlers(services, () => this.#subject),
+      log: services.log,
+      restore: { run: directory },
+    });
+    void this.#follow();
+  }
+
+  async #follow(): Promise<void> {
+    clearTimeout(this.#timer);
+    let live = false;
+    try {
+      // `readRun` only where there is none: it says what is wrong.
+      const run = (await this.#reader.read()) ?? (await readRun(this.#directory));
+      live = run.state === 'running';
+      await this.#show(run);
+    } catch (error) {
+      const { message, remedy } = asBackcompatError(error);
+      const failure = { title: vscode.l10n.t('This run cannot be opened'), message, remedy, again: null };
+      this.#page.show({ kind: 'failed', failure: { ...failure, openRunFolder: false, openConfig: false } });
+    }
+    if (live && !this.#disposed) this.#timer = setTimeout(() => void this.#follow(), FOLLOW_INTERVAL_MS);
+  }
+
+  async #show(run: RunSummary): Promise<void> {
+    // The heartbeat moves `updated` also when nothing that is shown has changed.
+    const cancelling = run.state === 'running' && isCancelRequested(this.#directory);
+    const relevant = JSON.stringify([{ ...run, updated: '' }, cancelling]);
+    if (relevant === this.#shown || this.#disposed) return;
+    this.#shown = relevant;
+    this.panel.title = vscode.l10n.t('{0} ({1})', run.name, run.kind);
+    this.#subject = { directory: this.#directory, report: run.report };
+    const config = this.#services.configs.configs.find(({ uri }) => uri.fsPath === run.configFile);
+    const state = await pageStateOf(run, {
+      pair: config?.pairs.find(({ name }) => name === run.name) ?? null,
+      cancelling,
+      trusted: vscode.workspace.isTrusted,
+      actions: await actionsFor(this.#subject),
+    });
+    if (!this.#disposed) this.#page.show(state);
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    clearTimeout(this.#timer);
+    this.#page.dispose();
+  }
+}

@@ -1,0 +1,65 @@
+/** What the page shows for a run. Pure but for reading the report. */
+import { asBackcompatError } from '../core/contract/errors.ts';
+import type { RunSummary } from '../core/contract/runs.ts';
+import { readReport } from '../core/report/reportFile.ts';
+import type { PageState, ReportActions, RunProgress } from '../protocol/messages.ts';
+import type { ConfiguredPair } from './configStore.ts';
+
+/** The part of the page's state that only the host knows. */
+export interface RunSurroundings {
+  /** The pair of the config, when it is still there. */
+  pair: ConfiguredPair | null;
+  /** Somebody has asked the run to stop. */
+  cancelling: boolean;
+  trusted: boolean;
+  actions: ReportActions;
+}
+
+export async function pageStateOf(run: RunSummary, around: RunSurroundings): Promise<PageState> {
+  if (run.state === 'running') return { kind: 'running', run: progressOf(run, around) };
+  if (run.state === 'done' && run.report !== null) {
+    try {
+      return { kind: 'report', report: await readReport(run.report), actions: around.actions };
+    } catch (error) {
+      const { message, remedy } = asBackcompatError(error);
+      return failed('This report cannot be opened', message, remedy, run, around);
+    }
+  }
+  const { title, message } = endings[run.state];
+  return failed(title, run.message ?? message, run.remedy, run, around);
+}
+
+function progressOf(run: RunSummary, { pair, cancelling }: RunSurroundings): RunProgress {
+  return {
+    name: run.name,
+    oldName: pair?.old ?? null,
+    newName: pair?.new ?? null,
+    phase: run.phase,
+    phaseIndex: run.phaseIndex,
+    phaseTotal: run.phaseTotal,
+    done: run.progress?.done ?? null,
+    total: run.progress?.total ?? null,
+    unit: run.progress?.unit ?? null,
+    started: run.created,
+    cancelling,
+  };
+}
+
+const endings = {
+  done: { title: 'The audit left no report', message: 'Its run directory holds none.' },
+  failed: { title: 'The audit failed', message: 'It did not say why; its log may.' },
+  cancelled: { title: 'The audit was cancelled', message: 'It left no report.' },
+  stopped: { title: 'The audit stopped', message: 'Its process ended without saying why.' },
+} as const;
+
+function failed(
+  title: string,
+  message: string,
+  remedy: string | null,
+  run: RunSummary,
+  { actions, trusted }: RunSurroundings,
+): PageState {
+  const again = trusted && run.kind === 'audit' && run.configFile !== null ? 'Run Again' : null;
+  const { openRunFolder, openConfig } = actions;
+  return { kind: 'failed', failure: { title, message, remedy, again, openRunFolder, openConfig } };
+}

@@ -1,0 +1,36 @@
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { settings } from './ids.ts';
+
+/** How to start the command line: VS Code's own Node, or the one the user set. */
+export interface Runtime {
+  command: string;
+  /** Comes before the arguments of the command line. */
+  script: string;
+  env: Record<string, string>;
+}
+
+/** The one place that reads the settings. */
+export function readSettings(): { nodePath: string; threads: number } {
+  const configuration = vscode.workspace.getConfiguration();
+  return {
+    nodePath: configuration.get<string>(settings.nodePath.key, settings.nodePath.default).trim(),
+    threads: configuration.get<number>(settings.threads.key, settings.threads.default),
+  };
+}
+
+export function runtimeOf(context: vscode.ExtensionContext): Runtime {
+  const { nodePath } = readSettings();
+  return {
+    command: nodePath || process.execPath,
+    script: path.join(context.extensionPath, 'dist/cli.js'),
+    // In the desktop editor process.execPath is Electron; this makes it a plain Node.
+    env: nodePath ? {} : { ELECTRON_RUN_AS_NODE: '1' },
+  };
+}
+
+/** `--threads N`, or nothing where the default holds. */
+export function threadArguments(): string[] {
+  const { threads } = readSettings();
+  return threads > 0 ? ['--threads', String(threads)] : [];
+}

@@ -1,0 +1,5 @@
+import * as vscode from 'vscode';
+
+export function treeIcon({ icon, color }: { icon: string; color: string | null }): vscode.ThemeIcon {
+  return new vscode.ThemeIcon(icon, color === null ? undefined : new vscode.ThemeColor(color));
+}

@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFailed } from 'vitest';
+import { sampleReport } from '../fixtures/report/sampleReport.ts';
+import { connectBrowser, makeFolder, Workbench } from './workbench.ts';
+
+const config = `{
+  // the models of the shop
+  "datasets": { "items": { "images": "images" } },
+  "checkpoints": { "v1": { "model": "v1.onnx" }, "v2": { "model": "v2.onnx" } },
+  "pairs": { "v1-v2": { "old": "v1", "new": "v2", "queries": "items", "gallery": "itmes" } }
+}
+`;
+
+let browser: Browser;
+let workbench: Workbench;
+let folder: string;
+
+beforeAll(async () => {
+  folder = makeFolder('window', {
+    'backcompat.json': config,
+    'images/.keep': '',
+    'old.compat-report.json': JSON.stringify(sampleReport()),
+  });
+  const request = {
+    format: 'backcompat.run',
+    formatVersion: 1,
+    kind: 'audit',
+    name: 'v1-v2',
+    configFile: path.join(folder, 'backcompat.json'),
+    arguments: ['audit', 'backcompat.json', '--pair', 'v1-v2'],
+    created: '2026-01-02T03:04:05.000Z',
+    tool: 'backcompat 0.1.0',
+  };
+  // A process that was killed: no last word, no lock. The half line at the end is no event.
+  const events = '{"type":"state","time":"2026-01-02T03:04:05.000Z","state":"running"}\n{"type":"pha';
+  makeFolder('window/.backcompat/runs/20260102-030405-audit-v1-v2', {
+    'run.json': JSON.stringify(request),
+    'events.jsonl': events,
+  });
+  browser = await connectBrowser();
+  workbench = await Workbench.open(browser, folder);
+});
+
+afterAll(async () => {
+  await workbench?.close();
+  await browser?.close();
+});
+
+beforeEach(() => {
+  onTestFailed(({ task }) => workbench.keepEvidence(task.name));
+});
+
+afterEach(() => {
+  expect(workbench.takeErrors()).toEqual([]);
+});
+
+describe('a window on a folder with a config', () => {
+  it('lists its pairs and runs, and calls a dead run stopped', async () => {
+    await workbench.openSidebar();
+    await workbench.view('Pairs').getByRole('treeitem', { name: 'v1-v2, not audited yet' }).waitFor();
+    await workbench
+      .view('Runs')
+      .getByRole('treeitem', { name: /audit v1-v2, stopped,/ })
+      .waitFor();
+    await workbench.screenshot('window-sidebar');
+  });
+
+  it('underlines what is wrong with the config and mends it', async () => {
+    await workbench.command('Backcompat: Validate Config');
+    const { page } = workbench;
+    const problem = page.locator('.markers-panel .monaco-list-row', { hasText: '"itmes"' });
+    await problem.waitFor();
+    await problem.click();
+    await workbench.screenshot('window-problem');
+    await page.locator('.monaco-editor .squiggly-error').first().waitFor();
+    await workbench.command('Quick Fix...');
+    await page.locator('.action-widget .monaco-list-row', { hasText: 'Replace by "items"' }).click();
+    await page.locator('.markers-panel', { hasText: 'No problems have been detected' }).waitFor();
+    await workbench.command('File: Save');
+    await expect.poll(() => readFileSync(path.join(folder, 'backcompat.json'), 'utf8')).toContain('"gallery": "items"');
+  });
+
+  it('opens a report, in dark and light, and its text on demand', async () => {
+    const { page } = workbench;
+    await workbench.command('View: Hide Panel');
+    await workbench.openFile('old.compat-report.json');
+    await workbench.webview.getByRole('tab', { name: 'Verdict' }).waitFor();
+    for (const theme of ['dark', 'light'] as const) {
+      await workbench.useTheme(theme);
+      for (const tab of ['Retrieval', 'Inequalities', 'Verdict']) {
+        await workbench.webview.getByRole('tab', { name: tab }).click();
+        await workbench.screenshot(`report-${tab.toLowerCase()}-${theme}`);
+      }
+    }
+    await workbench.webview.getByRole('button', { name: 'Export HTML' }).click();
+    const exported = path.join(folder, 'exported.html');
+    await page.locator('.quick-input-widget input[type="text"]').fill(exported);
+    await page.keyboard.press('Enter');
+    await workbench.toast(`Saved ${exported}`).waitFor();
+    expect(readFileSync(exported, 'utf8')).toContain('<!DOCTYPE html>');
+    await workbench.command('View: Reopen Editor With...');
+    await workbench.choice('Text Editor').click();
+    await page.locator('.monaco-editor .view-line', { hasText: '"backcompat.report"' }).first().waitFor();
+  });
+});

@@ -1,0 +1,105 @@
+import type { AuditItems } from '../../src/core/audit/auditInput.ts';
+import { createRandom, type Random } from '../../src/core/numeric/random.ts';
+
+/** Unit vectors of one model each, row-major, 2,000 x 64; row i is item i in all of them. */
+export interface SyntheticPair {
+  dimension: number;
+  items: AuditItems;
+  old: Float32Array;
+  better: Float32Array;
+  worse: Float32Array;
+  /** `better` turned by one random orthogonal matrix. */
+  betterRotated: Float32Array;
+}
+
+export const SYNTHETIC_CLASSES = 50;
+export const SYNTHETIC_PER_CLASS = 40;
+const DIMENSION = 64;
+
+/**
+ * The synthetic data that the calibration table of the inequalities is about: 50 random unit class
+ * centres in R^64, 40 items a class, item = unit(centre + s N(0, I) / sqrt(64)) with noise of its
+ * own per model; s = 1.6 (old), 1.0 (better), 2.5 (worse). Queries are the gallery, leave-one-out.
+ */
+export function makeSyntheticPair(seed: number): SyntheticPair {
+  const random = createRandom(seed, 'synthetic');
+  const centres = new Float64Array(SYNTHETIC_CLASSES * DIMENSION);
+  for (let c = 0; c < SYNTHETIC_CLASSES; c++) {
+    const centre = centres.subarray(c * DIMENSION, (c + 1) * DIMENSION);
+    for (let k = 0; k < DIMENSION; k++) centre[k] = random.normal();
+    scaleToUnit(centre);
+  }
+  const count = SYNTHETIC_CLASSES * SYNTHETIC_PER_CLASS;
+  const labelOf = Int32Array.from({ length: count }, (_, item) => Math.floor(item / SYNTHETIC_PER_CLASS));
+  const model = (spread: number): Float32Array => {
+    const values = new Float32Array(count * DIMENSION);
+    const vector = new Float64Array(DIMENSION);
+    for (let item = 0; item < count; item++) {
+      const centre = (labelOf[item] as number) * DIMENSION;
+      for (let k = 0; k < DIMENSION; k++) {
+        vector[k] = (centres[centre + k] as number) + (spread * random.normal()) / Math.sqrt(DIMENSION);
+      }
+      scaleToUnit(vector);
+      values.set(vector, item * DIMENSION);
+    }
+    return values;
+  };
+  const old = model(1.6);
+  const better = model(1);
+  const worse = model(2.5);
+  return {
+    dimension: DIMENSION,
+    items: {
+      name: 'synthetic',
+      count,
+      ids: Array.from({ length: count }, (_, item) => `item${item}`),
+      labelOf,
+      classNames: Array.from({ length: SYNTHETIC_CLASSES }, (_, c) => `class${c}`),
+    },
+    old,
+    better,
+    worse,
+    betterRotated: rotate(better, randomRotation(DIMENSION, random), DIMENSION),
+  };
+}
+
+/** Q of the QR decomposition of a Gaussian matrix, by Gram-Schmidt; row-major, dimension x dimension. */
+export function randomRotation(dimension: number, random: Random): Float64Array {
+  const rows = new Float64Array(dimension * dimension).map(() => random.normal());
+  for (let i = 0; i < dimension; i++) {
+    const row = rows.subarray(i * dimension, (i + 1) * dimension);
+    // Twice is enough (Giraud, Langou and Rozloznik): orthogonal to rounding.
+    for (let pass = 0; pass < 2; pass++) {
+      for (let j = 0; j < i; j++) {
+        const earlier = rows.subarray(j * dimension, (j + 1) * dimension);
+        let dot = 0;
+        for (let k = 0; k < dimension; k++) dot += (row[k] as number) * (earlier[k] as number);
+        for (let k = 0; k < dimension; k++) row[k] = (row[k] as number) - dot * (earlier[k] as number);
+      }
+    }
+    scaleToUnit(row);
+  }
+  return rows;
+}
+
+/** Every row of `values` times `rotation`. */
+export function rotate(values: Float32Array, rotation: Float64Array, dimension: number): Float32Array {
+  const rotated = new Float32Array(values.length);
+  const row = new Float64Array(dimension);
+  for (let start = 0; start < values.length; start += dimension) {
+    row.fill(0);
+    for (let i = 0; i < dimension; i++) {
+      const value = values[start + i] as number;
+      for (let k = 0; k < dimension; k++) row[k] = (row[k] as number) + value * (rotation[i * dimension + k] as number);
+    }
+    rotated.set(row, start);
+  }
+  return rotated;
+}
+
+function scaleToUnit(vector: Float64Array): void {
+  let squared = 0;
+  for (const value of vector) squared += value * value;
+  const scale = 1 / Math.sqrt(squared);
+  for (let k = 0; k < vector.length; k++) vector[k] = (vector[k] as number) * scale;
+}
