@@ -7,11 +7,12 @@
  * The tables (2 GB) are written once into the folder and reused. Audits in this process, as the command
  * line's run does, and prints the process's peak resident size and the time of each phase.
  */
+import { once } from 'node:events';
 import { createWriteStream, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { auditPair } from '../src/core/pipeline/auditPair.ts';
 import { createRandom } from '../src/core/numeric/random.ts';
+import { auditPair } from '../src/core/pipeline/auditPair.ts';
 
 const galleryRows = Number(process.argv[2] ?? 1_000_000);
 const folder = process.argv[3] ?? path.join(os.tmpdir(), 'backcompat-bench-memory');
@@ -47,12 +48,10 @@ async function writeTable(file: string, rows: number, stream: string, noise: num
         (centres[(row % classes) * dimension + (i % dimension)] as number) +
         noise * 3.4 * (random.uint32() / 4294967296 - 0.5);
     }
-    if (!out.write(Buffer.from(values.buffer))) await new Promise((resolve) => out.once('drain', resolve));
+    if (!out.write(Buffer.from(values.buffer))) await once(out, 'drain');
   }
-  await new Promise<void>((resolve, reject) => {
-    out.once('error', reject);
-    out.end(resolve);
-  });
+  out.end();
+  await once(out, 'finish');
   renameSync(`${file}.part`, file);
 }
 

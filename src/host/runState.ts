@@ -26,7 +26,9 @@ export async function pageStateOf(run: RunSummary, around: RunSurroundings): Pro
     }
   }
   const { title, message } = endings[run.state];
-  return failed(title, run.message ?? message, run.remedy, run, around);
+  // What a cancelled run says of itself is that it was cancelled.
+  const said = run.state === 'cancelled' ? null : run.message;
+  return failed(title, said ?? message, run.remedy, run, around);
 }
 
 function progressOf(run: RunSummary, { pair, cancelling }: RunSurroundings): RunProgress {
@@ -48,7 +50,7 @@ function progressOf(run: RunSummary, { pair, cancelling }: RunSurroundings): Run
 const endings = {
   done: { title: 'The audit left no report', message: 'Its run directory holds none.' },
   failed: { title: 'The audit failed', message: 'It did not say why; its log may.' },
-  cancelled: { title: 'The audit was cancelled', message: 'It left no report.' },
+  cancelled: { title: 'The audit was cancelled', message: 'It left no report; what was measured until then is gone.' },
   stopped: { title: 'The audit stopped', message: 'Its process ended without saying why.' },
 } as const;
 

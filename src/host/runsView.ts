@@ -26,13 +26,16 @@ export class RunsView implements vscode.TreeDataProvider<RunNode>, vscode.Dispos
   }
 
   getTreeItem({ run }: RunNode): vscode.TreeItem {
-    const item = new vscode.TreeItem(`${run.kind} ${run.name}`);
+    const item = new vscode.TreeItem(run.name);
     item.id = run.directory;
-    item.description = `${runWords(run)} · ${momentWords(run.created)}`;
+    // What matters most comes first: a narrow side bar cuts the end.
+    item.description = `${runWords(run)} · ${run.kind} · ${momentWords(run.created)}`;
     item.iconPath = treeIcon(runIcon(run));
     item.contextValue = contextOf(run);
     item.tooltip = tooltipOf(run);
-    item.accessibilityInformation = { label: `${item.label}, ${runWords(run)}, ${momentWords(run.created)}` };
+    item.accessibilityInformation = {
+      label: `${run.name}, ${run.kind}, ${runWords(run)}, ${momentWords(run.created)}`,
+    };
     item.command = { command: commandIds.openRun, title: vscode.l10n.t('Open'), arguments: [{ run }] };
     return item;
   }

@@ -23,6 +23,11 @@ export const themes = { dark: 'Dark Modern', light: 'Light Modern' } as const;
 const workbenchNoise: readonly RegExp[] = [
   // Microsoft's signing module is not part of code-server.
   /^error: Failed to load resource: .* 404 .*\/node_modules\/vsda\/rust\/web\/vsda(_bg\.wasm|\.js)\)$/,
+  // code-server has no such extension; the workbench says so when the extension host is slow.
+  /^error: +ERR +Error: Timed out waiting for authentication provider 'github' to register\./,
+  // A page that is left cannot wait for these parts of the workbench.
+  /^error: +ERR +\[lifecycle\] Long running operations during shutdown are unsupported in the web \(id: [\w.]+\) /,
+  /^error: +ERR +\w+: Unable to write file 'vscode-log:[^']+' \(Error: IndexedDB database 'vscode-web-db' is closed\.\)/,
 ];
 
 /** A workbench window, as a person uses it: palette, keys, and what is on the screen. */
@@ -35,7 +40,8 @@ export class Workbench {
   private constructor(context: BrowserContext, page: Page) {
     this.#context = context;
     this.page = page;
-    page.setDefaultTimeout(30_000);
+    // An extension host starts in 5 s on an idle machine, and in a minute on a busy one.
+    page.setDefaultTimeout(60_000);
     page.on('console', (message) => {
       const text = message.text().replace(/%c|color: \S*/g, '');
       this.#messages.push({ type: message.type(), text, source: message.location().url });

@@ -188,15 +188,15 @@ describe('pageStateOf', () => {
   });
 
   it.each([
-    ['failed', 'The audit failed'],
-    ['cancelled', 'The audit was cancelled'],
-    ['stopped', 'The audit stopped'],
-    ['done', 'The audit left no report'],
-  ] as const)('says that a run is %s and offers another attempt', async (state, title) => {
+    ['failed', 'The audit failed', 'Because.'],
+    ['cancelled', 'The audit was cancelled', 'It left no report; what was measured until then is gone.'],
+    ['stopped', 'The audit stopped', 'Because.'],
+    ['done', 'The audit left no report', 'Because.'],
+  ] as const)('says that a run is %s and offers another attempt', async (state, title, message) => {
     const shown = await pageStateOf({ ...run, state, message: 'Because.', remedy: 'Do that.' }, around);
     expect(shown).toMatchObject({
       kind: 'failed',
-      failure: { title, message: 'Because.', remedy: 'Do that.', again: 'Run Again' },
+      failure: { title, message, remedy: 'Do that.', again: 'Run Again' },
     });
   });
 

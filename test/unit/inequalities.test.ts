@@ -172,7 +172,7 @@ function randomCase(options: {
   };
 }
 
-const sum = (values: Float64Array | undefined) => (values ?? []).reduce((a: number, b: number) => a + b, 0);
+const sum = (values: Float64Array | undefined) => values?.reduce((a, b) => a + b, 0) ?? 0;
 
 describe('measureInequalities, by hand', () => {
   // Two queries in the plane, classes 0 and 1; gallery: class 0 on the x axis, class 1 on the y axis.

@@ -1,3 +1,4 @@
+import { Matrix, QrDecomposition } from 'ml-matrix';
 import type { AuditItems } from '../../src/core/audit/auditInput.ts';
 import { createRandom, type Random } from '../../src/core/numeric/random.ts';
 
@@ -63,23 +64,13 @@ export function makeSyntheticPair(seed: number): SyntheticPair {
   };
 }
 
-/** Q of the QR decomposition of a Gaussian matrix, by Gram-Schmidt; row-major, dimension x dimension. */
+/**
+ * Q of the QR decomposition of a Gaussian matrix by Householder reflections, row-major. Not uniform over
+ * rotations: its diagonal leans to negative values, and the published figures depend on that.
+ */
 export function randomRotation(dimension: number, random: Random): Float64Array {
-  const rows = new Float64Array(dimension * dimension).map(() => random.normal());
-  for (let i = 0; i < dimension; i++) {
-    const row = rows.subarray(i * dimension, (i + 1) * dimension);
-    // Twice is enough (Giraud, Langou and Rozloznik): orthogonal to rounding.
-    for (let pass = 0; pass < 2; pass++) {
-      for (let j = 0; j < i; j++) {
-        const earlier = rows.subarray(j * dimension, (j + 1) * dimension);
-        let dot = 0;
-        for (let k = 0; k < dimension; k++) dot += (row[k] as number) * (earlier[k] as number);
-        for (let k = 0; k < dimension; k++) row[k] = (row[k] as number) - dot * (earlier[k] as number);
-      }
-    }
-    scaleToUnit(row);
-  }
-  return rows;
+  const gaussian = Array.from({ length: dimension }, () => Array.from({ length: dimension }, () => random.normal()));
+  return Float64Array.from(new QrDecomposition(new Matrix(gaussian)).orthogonalMatrix.to1DArray());
 }
 
 /** Every row of `values` times `rotation`. */

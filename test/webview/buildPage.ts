@@ -1,6 +1,6 @@
 /** The page as it ships, in the two documents it runs in: those that the host and the HTML rendering really make. */
 import { randomBytes } from 'node:crypto';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
 import { ensureChromium } from '../../scripts/bootstrap.mjs';
 import { buildBundle } from '../../scripts/build.mjs';
@@ -76,9 +76,10 @@ export async function openHosted(
   browser: Browser,
   theme: ThemeName,
   size = { width: 1150, height: 900 },
+  deviceScaleFactor = 1,
 ): Promise<OpenPage> {
   const { script, style } = await builtPage();
-  const context = await browser.newContext({ viewport: size, deviceScaleFactor: 2 });
+  const context = await browser.newContext({ viewport: size, deviceScaleFactor });
   const page = await context.newPage();
   const troubles = watch(page, (url) => url.startsWith(`${ORIGIN}/`) || url.startsWith('data:'));
   const html = pageHtml({
@@ -118,7 +119,11 @@ export async function openHosted(
 }
 
 /** A report in a file of its own, opened from the disk. */
-export async function openFile(browser: Browser, file: string, options: { colorScheme?: 'dark' | 'light' } = {}): Promise<OpenPage> {
+export async function openFile(
+  browser: Browser,
+  file: string,
+  options: { colorScheme?: 'dark' | 'light' } = {},
+): Promise<OpenPage> {
   const context = await browser.newContext({
     viewport: { width: 1150, height: 900 },
     deviceScaleFactor: 2,
@@ -146,9 +151,12 @@ export const allActions = {
 
 /** Sends a snapshot as the host does. */
 export async function showState(page: Page, state: unknown, restore?: Record<string, string>): Promise<void> {
-  await page.evaluate(([sentState, sentRestore]) => {
-    window.postMessage({ type: 'snapshot', state: sentState, restore: sentRestore }, '*');
-  }, [state, restore] as const);
+  await page.evaluate(
+    ([sentState, sentRestore]) => {
+      window.postMessage({ type: 'snapshot', state: sentState, restore: sentRestore }, '*');
+    },
+    [state, restore] as const,
+  );
 }
 
 export async function showReport(page: Page, report: Report, actions = allActions): Promise<void> {
@@ -172,4 +180,10 @@ export async function settled(page: Page): Promise<void> {
 /** Errors, warnings and policy violations so far. */
 export async function troublesOf({ page, troubles }: OpenPage): Promise<string[]> {
   return [...troubles.list, ...(await page.evaluate(() => window.violations))];
+}
+
+/** Text as it is rendered: hidden parts left out, cells apart. */
+export function innerText(locator: Locator): Promise<string> {
+  // biome-ignore lint/performance/useDomNodeTextContent: Playwright's method, and what is rendered is what is asked
+  return locator.innerText();
 }

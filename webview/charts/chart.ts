@@ -98,7 +98,10 @@ export function pngOf(charts: readonly LiveChart[]): string {
   const pictures = charts.map((item) => item.picture());
   const result = document.createElement('canvas');
   result.width = Math.max(1, ...pictures.map((item) => item.width));
-  result.height = Math.max(1, pictures.reduce((sum, item) => sum + item.height, 0));
+  result.height = Math.max(
+    1,
+    pictures.reduce((sum, item) => sum + item.height, 0),
+  );
   const context = result.getContext('2d');
   let top = 0;
   for (const item of pictures) {

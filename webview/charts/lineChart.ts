@@ -66,7 +66,14 @@ function colourOf(look: Series['look'], theme: Theme): string {
   return theme[look.colour];
 }
 
-function drawPoint(context: CanvasRenderingContext2D, shape: PointShape, x: number, y: number, colour: string, theme: Theme): void {
+function drawPoint(
+  context: CanvasRenderingContext2D,
+  shape: PointShape,
+  x: number,
+  y: number,
+  colour: string,
+  theme: Theme,
+): void {
   context.save();
   context.beginPath();
   if (shape === 'diamond') {
@@ -86,7 +93,14 @@ function drawPoint(context: CanvasRenderingContext2D, shape: PointShape, x: numb
   context.restore();
 }
 
-function drawLabel(context: CanvasRenderingContext2D, text: string, x: number, y: number, colour: string, theme: Theme): void {
+function drawLabel(
+  context: CanvasRenderingContext2D,
+  text: string,
+  x: number,
+  y: number,
+  colour: string,
+  theme: Theme,
+): void {
   context.lineJoin = 'round';
   context.lineWidth = 5;
   context.strokeStyle = theme.background;
@@ -159,7 +173,8 @@ function overlay(spec: LineChartSpec, theme: Theme): Plugin {
           context.lineTo(x, at.y(whisker.high));
           context.stroke();
         }
-        for (const mark of series.marks ?? []) drawPoint(context, series.look.point, at.x(mark.x), at.y(mark.y), colour, theme);
+        for (const mark of series.marks ?? [])
+          drawPoint(context, series.look.point, at.x(mark.x), at.y(mark.y), colour, theme);
       }
       const labelled = spec.series.filter((series) => series.points.length > 0);
       const heights = labelled.map((series) => at.y(series.points[series.points.length - 1]?.y ?? 0));
@@ -197,12 +212,20 @@ function scaleOptions(axis: AxisSpec, side: 'x' | 'y', theme: Theme) {
     display: !axis.hidden,
     min: axis.low,
     max: axis.high,
-    title: { display: Boolean(axis.title), text: axis.title ?? '', align: 'end' as const, color: theme.secondary, font, padding: { top: 0 } },
+    title: {
+      display: Boolean(axis.title),
+      text: axis.title ?? '',
+      align: 'end' as const,
+      color: theme.secondary,
+      font,
+      padding: { top: 0 },
+    },
     border: { display: side === 'x', color: theme.rule },
     grid: {
       drawOnChartArea: side === 'y',
       drawTicks: false,
-      color: (context: ScriptableScaleContext) => (side === 'y' && context.tick.value !== axis.low ? theme.grid : theme.rule),
+      color: (context: ScriptableScaleContext) =>
+        side === 'y' && context.tick.value !== axis.low ? theme.grid : theme.rule,
     },
     ticks: {
       color: theme.secondary,
@@ -211,7 +234,8 @@ function scaleOptions(axis: AxisSpec, side: 'x' | 'y', theme: Theme) {
       includeBounds: false,
       maxRotation: 0,
       autoSkipPadding: 12,
-      callback: (value: number | string, _index: number, ticks: { value: number }[]) => tickLabel(Number(value), decimalsOf(ticks.map((tick) => tick.value))),
+      callback: (value: number | string, _index: number, ticks: { value: number }[]) =>
+        tickLabel(Number(value), decimalsOf(ticks.map((tick) => tick.value))),
     },
     ...(given
       ? {
@@ -284,7 +308,8 @@ function configuration(spec: LineChartSpec, theme: Theme): AnyConfiguration {
           ...tooltipOptions(theme),
           callbacks: {
             title: (items: { parsed: { x: number } }[]) => (items[0] ? spec.xWords(items[0].parsed.x) : ''),
-            label: (item: { dataset: { label?: string }; parsed: { y: number } }) => `${item.dataset.label ?? ''} ${words(item.parsed.y)}`,
+            label: (item: { dataset: { label?: string }; parsed: { y: number } }) =>
+              `${item.dataset.label ?? ''} ${words(item.parsed.y)}`,
           },
         },
       },
@@ -311,4 +336,3 @@ export function binWords(edges: readonly number[], x: number): string {
   const next = edges[Math.min(bin + 1, edges.length - 1)];
   return `distance ${number(x)} to ${number(next)}`;
 }
-

@@ -59,13 +59,20 @@ function axis(title: string, theme: Theme) {
     title: { display: true, text: title, align: 'end' as const, color: theme.secondary, font },
     border: { color: theme.rule },
     grid: { color: theme.grid, drawTicks: false },
-    ticks: { color: theme.secondary, font, stepSize: 0.25, padding: 6, callback: (value: number | string) => tickLabel(Number(value)) },
+    ticks: {
+      color: theme.secondary,
+      font,
+      stepSize: 0.25,
+      padding: 6,
+      callback: (value: number | string) => tickLabel(Number(value)),
+    },
   };
 }
 
 function words(spot: Spot): string {
   const [only] = spot.items;
-  if (spot.items.length === 1 && only) return `${dataText(only.label).slice(0, 60)}: old ${number(only.x)}, new ${number(only.y)}`;
+  if (spot.items.length === 1 && only)
+    return `${dataText(only.label).slice(0, 60)}: old ${number(only.x)}, new ${number(only.y)}`;
   return `${count(spot.items.length)} classes near old ${number(spot.x, 2)}, new ${number(spot.y, 2)}`;
 }
 
@@ -81,7 +88,10 @@ export function scatterChart(spec: ScatterSpec): LiveChart {
           data: spots,
           pointStyle: binned ? 'rect' : 'circle',
           backgroundColor: spots.map((spot) =>
-            toRgba(theme.accent, binned ? 0.25 + 0.75 * (Math.log1p(spot.items.length) / Math.log1p(most)) : theme.highContrast ? 1 : 0.7),
+            toRgba(
+              theme.accent,
+              binned ? 0.25 + 0.75 * (Math.log1p(spot.items.length) / Math.log1p(most)) : theme.highContrast ? 1 : 0.7,
+            ),
           ),
           borderWidth: 0,
           hoverBorderWidth: 1.5,

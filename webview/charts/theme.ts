@@ -64,7 +64,10 @@ export function onThemeChange(changed: () => void): void {
     attributes: true,
     attributeFilter: ['class', 'data-vscode-theme-id', 'data-vscode-theme-kind'],
   });
-  new MutationObserver(soon).observe(document.documentElement, { attributes: true, attributeFilter: ['style', 'class'] });
+  new MutationObserver(soon).observe(document.documentElement, {
+    attributes: true,
+    attributeFilter: ['style', 'class'],
+  });
   for (const query of ['(prefers-color-scheme: dark)', '(prefers-contrast: more)', '(forced-colors: active)']) {
     matchMedia(query).addEventListener('change', soon);
   }

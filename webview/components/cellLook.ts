@@ -17,10 +17,31 @@ export interface CellLook {
 }
 
 export const cellLooks: Readonly<Record<CellName, CellLook>> = {
-  oldOld: { label: cellLabels.oldOld, meaning: 'to beat', colour: 'secondary', width: 1.5, dash: [5, 3], point: 'hollow' },
+  oldOld: {
+    label: cellLabels.oldOld,
+    meaning: 'to beat',
+    colour: 'secondary',
+    width: 1.5,
+    dash: [5, 3],
+    point: 'hollow',
+  },
   newOld: { label: cellLabels.newOld, meaning: 'no backfill', colour: 'accent', width: 2.5, dash: [], point: 'filled' },
-  newNew: { label: cellLabels.newNew, meaning: 'full backfill', colour: 'foreground', width: 1.25, dash: [], point: 'diamond' },
-  oldNew: { label: cellLabels.oldNew, meaning: 'backfill first', colour: 'secondary', width: 1.5, dash: [1.5, 3], point: 'square' },
+  newNew: {
+    label: cellLabels.newNew,
+    meaning: 'full backfill',
+    colour: 'foreground',
+    width: 1.25,
+    dash: [],
+    point: 'diamond',
+  },
+  oldNew: {
+    label: cellLabels.oldNew,
+    meaning: 'backfill first',
+    colour: 'secondary',
+    width: 1.5,
+    dash: [1.5, 3],
+    point: 'square',
+  },
 };
 
 /** The point of a cell, 9 px wide, around the origin. */

@@ -80,10 +80,19 @@ export function dataTable<Row>(options: DataTableOptions<Row>): DataTable<Row> {
     return head;
   });
   const body = h('tbody');
-  const table = h('table', { class: 'data-table', 'aria-label': options.name }, h('thead', {}, h('tr', {}, ...heads)), body);
+  const table = h(
+    'table',
+    { class: 'data-table', 'aria-label': options.name },
+    h('thead', {}, h('tr', {}, ...heads)),
+    body,
+  );
   const scroller = h('div', { class: 'table-scroller' }, table);
   const status = h('span', { class: 'table-status', role: 'status' });
-  const clear = h('button', { class: 'link', type: 'button', hidden: true, on: { click: () => showOnly(null, '') } }, 'Show all');
+  const clear = h(
+    'button',
+    { class: 'link', type: 'button', hidden: true, on: { click: () => showOnly(null, '') } },
+    'Show all',
+  );
   const input = h('input', {
     class: 'filter',
     type: 'search',
@@ -114,7 +123,11 @@ export function dataTable<Row>(options: DataTableOptions<Row>): DataTable<Row> {
     `Show all ${count(rows.length)}`,
   );
   const nothing = h('p', { class: 'nothing-here' }, options.empty ?? 'None.');
-  const element = h('div', { class: `table-frame ${options.className ?? ''}`.trim() }, ...(rows.length === 0 ? [nothing] : [toolbar, scroller, more]));
+  const element = h(
+    'div',
+    { class: `table-frame ${options.className ?? ''}`.trim() },
+    ...(rows.length === 0 ? [nothing] : [toolbar, scroller, more]),
+  );
 
   function cellClass(column: Column<Row>): string {
     return [column.kind ?? 'text', column.folds ? 'folds' : ''].filter(Boolean).join(' ');
@@ -138,7 +151,11 @@ export function dataTable<Row>(options: DataTableOptions<Row>): DataTable<Row> {
         },
       },
       column.title,
-      s('svg', { class: 'sort-arrow', viewBox: '0 0 8 8', 'aria-hidden': 'true' }, s('path', { d: 'M1 5.5 4 2.5 7 5.5' })),
+      s(
+        'svg',
+        { class: 'sort-arrow', viewBox: '0 0 8 8', 'aria-hidden': 'true' },
+        s('path', { d: 'M1 5.5 4 2.5 7 5.5' }),
+      ),
     );
   }
 
@@ -203,7 +220,8 @@ export function dataTable<Row>(options: DataTableOptions<Row>): DataTable<Row> {
     const below = spacer((total - to) * rowHeight);
     if (above) content.unshift(above);
     if (below) content.push(below);
-    if (total === 0) content.push(h('tr', { class: 'nothing' }, h('td', { colspan: columns.length }, 'Nothing matches.')));
+    if (total === 0)
+      content.push(h('tr', { class: 'nothing' }, h('td', { colspan: columns.length }, 'Nothing matches.')));
     body.replaceChildren(...content);
   }
 
@@ -253,7 +271,10 @@ export function dataTable<Row>(options: DataTableOptions<Row>): DataTable<Row> {
       const own = column.value ? [{ title: column.title, value: column.value }] : [];
       return [...own, ...(column.copies ?? [])];
     });
-    return { head: copied.map((column) => column.title), rows: shown.map((row) => copied.map((column) => column.value(row))) };
+    return {
+      head: copied.map((column) => column.title),
+      rows: shown.map((row) => copied.map((column) => column.value(row))),
+    };
   }
   const fileName = options.name.replaceAll(/[^a-z0-9]+/gi, '-');
   refresh();

@@ -4,7 +4,7 @@
  */
 import { count, number, visibleText } from '../../src/core/contract/format.ts';
 import { freshId, h } from './dom.ts';
-import { menuButton, type MenuItem } from './menu.ts';
+import { type MenuItem, menuButton } from './menu.ts';
 
 /** What a drawing shows, as rows: its twin for readers who do not see it, and its CSV. */
 export interface TableTwin {
@@ -50,11 +50,15 @@ function csvField(value: string | number | null, separator: string): string {
 
 /** Comma-separated with quotes (RFC 4180), or tab-separated, with plain numbers. */
 export function delimited(table: TableTwin, separator: ',' | '\t'): string {
-  return [table.head, ...table.rows].map((row) => row.map((field) => csvField(field, separator)).join(separator)).join('\n');
+  return [table.head, ...table.rows]
+    .map((row) => row.map((field) => csvField(field, separator)).join(separator))
+    .join('\n');
 }
 
 function twinTable(twin: TableTwin): HTMLElement {
-  const counts = twin.head.map((_, column) => twin.rows.every((row) => typeof row[column] !== 'number' || Number.isInteger(row[column])));
+  const counts = twin.head.map((_, column) =>
+    twin.rows.every((row) => typeof row[column] !== 'number' || Number.isInteger(row[column])),
+  );
   const cell = (value: string | number | null, column: number) => {
     if (typeof value !== 'number') return value === null ? '' : visibleText(value);
     return counts[column] ? count(value) : number(value);
@@ -68,7 +72,15 @@ function twinTable(twin: TableTwin): HTMLElement {
       {},
       ...twin.rows
         .slice(0, TWIN_ROWS)
-        .map((row) => h('tr', {}, ...row.map((value, column) => h('td', { class: typeof value === 'number' ? 'number' : '' }, cell(value, column))))),
+        .map((row) =>
+          h(
+            'tr',
+            {},
+            ...row.map((value, column) =>
+              h('td', { class: typeof value === 'number' ? 'number' : '' }, cell(value, column)),
+            ),
+          ),
+        ),
     ),
   );
   const rest = twin.rows.length - TWIN_ROWS;
@@ -103,7 +115,10 @@ export function figure(tools: PageTools, options: FigureOptions): HTMLElement {
       },
     });
     items.push({ label: () => 'Copy Table', run: () => tools.copyText(delimited(twin(), '\t')) });
-    items.push({ label: () => 'Save as CSV\u2026', run: () => tools.saveText(`${fileName}.csv`, delimited(twin(), ',')) });
+    items.push({
+      label: () => 'Save as CSV\u2026',
+      run: () => tools.saveText(`${fileName}.csv`, delimited(twin(), ',')),
+    });
   }
   if (png) items.push({ label: () => 'Save as PNG\u2026', run: () => tools.savePng(`${fileName}.png`, png()) });
   return h(
@@ -112,7 +127,12 @@ export function figure(tools: PageTools, options: FigureOptions): HTMLElement {
     h(
       'div',
       { class: 'figure-head' },
-      h('h2', { id: titleId }, typeof options.title === 'string' ? visibleText(options.title) : options.title, options.aside ? h('span', { class: 'aside' }, ' · ', options.aside) : null),
+      h(
+        'h2',
+        { id: titleId },
+        typeof options.title === 'string' ? visibleText(options.title) : options.title,
+        options.aside ? h('span', { class: 'aside' }, ' · ', options.aside) : null,
+      ),
       items.length > 0 && menuButton(`${fileName.replaceAll('-', ' ')}: table and export`, items),
     ),
     options.caption ? h('p', { class: 'caption' }, options.caption) : null,

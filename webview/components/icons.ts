@@ -11,7 +11,10 @@ function shapes(tone: Tone | 'info'): SVGElement[] {
     case 'bad':
       return [s('circle', circle), s('path', { d: 'M5.8 5.8l4.4 4.4M10.2 5.8l-4.4 4.4' })];
     case 'warning':
-      return [s('path', { d: 'M8 2 14.5 13.5H1.5Z', 'stroke-linejoin': 'round' }), s('path', { d: 'M8 6v3.6M8 11.3v.6' })];
+      return [
+        s('path', { d: 'M8 2 14.5 13.5H1.5Z', 'stroke-linejoin': 'round' }),
+        s('path', { d: 'M8 6v3.6M8 11.3v.6' }),
+      ];
     case 'undecided':
       return [
         s('circle', { ...circle, 'stroke-dasharray': '2.4 1.53' }),

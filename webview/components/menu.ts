@@ -11,7 +11,14 @@ export function menuButton(name: string, items: readonly MenuItem[]): HTMLElemen
   const dots = [3, 8, 13].map((cx) => s('circle', { cx, cy: 8, r: 1.3 }));
   const button = h(
     'button',
-    { class: 'menu-button', type: 'button', 'aria-haspopup': 'menu', 'aria-expanded': 'false', 'aria-label': name, title: 'Table and export' },
+    {
+      class: 'menu-button',
+      type: 'button',
+      'aria-haspopup': 'menu',
+      'aria-expanded': 'false',
+      'aria-label': name,
+      title: 'Table and export',
+    },
     s('svg', { viewBox: '0 0 16 16', class: 'glyph', 'aria-hidden': 'true' }, ...dots),
   );
   const frame = h('div', { class: 'menu-frame' }, button);

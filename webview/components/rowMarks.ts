@@ -40,7 +40,11 @@ export function shade(from: number, to: number, scale: Scale): SVGElement {
 }
 
 /** The broad bar of an interval. */
-export function intervalBar(interval: Interval | null | undefined, scale: Scale, ink = 'ink-accent'): SVGElement | null {
+export function intervalBar(
+  interval: Interval | null | undefined,
+  scale: Scale,
+  ink = 'ink-accent',
+): SVGElement | null {
   if (!interval) return null;
   const low = position(interval[0], scale);
   const width = position(interval[1], scale) - low;
@@ -61,7 +65,12 @@ export function upright(value: number, scale: Scale, ink = 'ink-accent'): SVGEle
 }
 
 /** Estimate and interval: the one mark for a figure with an interval. */
-export function estimate(value: number | null | undefined, interval: Interval | null | undefined, scale: Scale, ink = 'ink-accent'): SVGElement[] {
+export function estimate(
+  value: number | null | undefined,
+  interval: Interval | null | undefined,
+  scale: Scale,
+  ink = 'ink-accent',
+): SVGElement[] {
   const bar = intervalBar(interval, scale, ink);
   const marks = typeof value === 'number' ? [upright(value, scale, ink)] : [];
   return bar ? [bar, ...marks] : marks;

@@ -20,8 +20,14 @@ export function niceStep(span: number, most: number): number {
 }
 
 /** A scale that holds all finite `values`, with ends a little beyond them and round ticks inside. */
-export function niceScale(values: readonly (number | null | undefined)[], mostTicks = 4, always: readonly number[] = []): Scale {
-  const known = [...values, ...always].filter((value): value is number => typeof value === 'number' && Number.isFinite(value));
+export function niceScale(
+  values: readonly (number | null | undefined)[],
+  mostTicks = 4,
+  always: readonly number[] = [],
+): Scale {
+  const known = [...values, ...always].filter(
+    (value): value is number => typeof value === 'number' && Number.isFinite(value),
+  );
   if (known.length === 0) return { low: 0, high: 1, ticks: [0, 0.5, 1] };
   let low = Math.min(...known);
   let high = Math.max(...known);
@@ -34,7 +40,8 @@ export function niceScale(values: readonly (number | null | undefined)[], mostTi
   high += space;
   const step = niceStep(high - low, mostTicks);
   const ticks: number[] = [];
-  for (let tick = Math.ceil(low / step - 1e-9) * step; tick <= high + 1e-9; tick += step) ticks.push(rounded(tick, step) + 0);
+  for (let tick = Math.ceil(low / step - 1e-9) * step; tick <= high + 1e-9; tick += step)
+    ticks.push(rounded(tick, step) + 0);
   return { low, high, ticks };
 }
 
@@ -46,7 +53,10 @@ export function position(value: number, scale: Pick<Scale, 'low' | 'high'>): num
 
 /** Decimals that the labels of one axis need. */
 export function decimalsOf(ticks: readonly number[]): number {
-  return Math.max(0, ...ticks.map((tick) => (String(Number(Math.abs(tick).toPrecision(6))).split('.')[1] ?? '').length));
+  return Math.max(
+    0,
+    ...ticks.map((tick) => (String(Number(Math.abs(tick).toPrecision(6))).split('.')[1] ?? '').length),
+  );
 }
 
 /** An axis label: no leading zero, a real minus; whole numbers without decimals, others with at least `decimals`. */

@@ -47,12 +47,24 @@ export function tablist(tabs: readonly Tab[], first: string, name: string, onCho
   );
   // Every tab controls a panel that exists; its content is made when it is first seen.
   for (const tab of tabs) {
-    panels.append(h('div', { class: 'panel', role: 'tabpanel', id: `panel-${tab.id}`, 'aria-labelledby': `tab-${tab.id}`, tabindex: '-1', hidden: true }));
+    panels.append(
+      h('div', {
+        class: 'panel',
+        role: 'tabpanel',
+        id: `panel-${tab.id}`,
+        'aria-labelledby': `tab-${tab.id}`,
+        tabindex: '-1',
+        hidden: true,
+      }),
+    );
   }
   const bar = h('div', { class: 'tabs', role: 'tablist', 'aria-label': name }, ...buttons);
 
   function choose(id: string, focus: boolean): void {
-    const index = Math.max(0, tabs.findIndex((tab) => tab.id === id));
+    const index = Math.max(
+      0,
+      tabs.findIndex((tab) => tab.id === id),
+    );
     tabs.forEach((tab, other) => {
       const chosen = other === index;
       const button = buttons[other];

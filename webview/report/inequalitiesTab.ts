@@ -7,7 +7,15 @@ import {
   worstPairsTitle,
 } from '../../src/core/contract/findings.ts';
 import { count, interval, number, toleranceText } from '../../src/core/contract/format.ts';
-import type { ClassEntry, Report, SignedHistogram, ToleranceCurve, Violations, WorstClassPair, WorstPair } from '../../src/core/contract/report.ts';
+import type {
+  ClassEntry,
+  Report,
+  SignedHistogram,
+  ToleranceCurve,
+  Violations,
+  WorstClassPair,
+  WorstPair,
+} from '../../src/core/contract/report.ts';
 import { type LiveChart, pngOf } from '../charts/chart.ts';
 import { binWords, dashOf, lineChart, type Series, steps } from '../charts/lineChart.ts';
 import { axisHead } from '../components/axis.ts';
@@ -30,7 +38,10 @@ import {
 
 type Sign = 'positive' | 'negative';
 const signs: readonly Sign[] = ['positive', 'negative'];
-const signTitles: Record<Sign, string> = { positive: 'Same class, must not grow', negative: 'Different class, must not shrink' };
+const signTitles: Record<Sign, string> = {
+  positive: 'Same class, must not grow',
+  negative: 'Different class, must not shrink',
+};
 const signNames: Record<Sign, string> = { positive: 'Same class', negative: 'Different class' };
 const distanceNames = { cosine: 'cosine distance', euclidean: 'euclidean distance', dot: 'minus the inner product' };
 
@@ -56,7 +67,12 @@ export function inequalitiesTab(context: PageContext): HTMLElement {
       guarded('Classes', () => worstClassesSection(context)),
       guarded('Class pairs', () => classPairsSection(context)),
     ),
-    report.worst.hubs.length > 0 && columns('even', guarded('Hubs', () => hubsSection(context)), h('div')),
+    report.worst.hubs.length > 0 &&
+      columns(
+        'even',
+        guarded('Hubs', () => hubsSection(context)),
+        h('div'),
+      ),
   );
 }
 
@@ -102,17 +118,24 @@ function ratesTable(report: Report, sign: Sign): HTMLElement {
           marks.length > 0 ? track(0, 1, unit, 'track-faint') : null,
           ...marks,
         ),
-        marks.length === 0 ? h('span', { class: 'note plot-note' }, found === null ? 'not available' : 'not measured') : null,
+        marks.length === 0
+          ? h('span', { class: 'note plot-note' }, found === null ? 'not available' : 'not measured')
+          : null,
       ),
-      h('td', { class: 'number' }, number(strict?.rate), strict?.interval ? h('div', { class: 'second-line interval-text' }, interval(strict.interval)) : null),
+      h(
+        'td',
+        { class: 'number' },
+        number(strict?.rate),
+        strict?.interval ? h('div', { class: 'second-line interval-text' }, interval(strict.interval)) : null,
+      ),
       h('td', { class: 'number' }, number(found?.severity)),
     );
   });
-  const heads: [string, string | Node, string][] = [
-    ['row-name', '', '11.5em'],
-    ['plot', axis, ''],
-    ['number', 'Violated', '7.4em'],
-    ['number', 'Severity', '4.6em'],
+  const heads: [string, string | Node][] = [
+    ['row-name', ''],
+    ['plot', axis],
+    ['number rate', 'Violated'],
+    ['number severity', 'Severity'],
   ];
   return h(
     'table',
@@ -124,11 +147,9 @@ function ratesTable(report: Report, sign: Sign): HTMLElement {
       h(
         'tr',
         {},
-        ...heads.map(([className, content, width]) => {
-          const head = h(content === '' ? 'td' : 'th', content === '' ? { class: className } : { class: className, scope: 'col' }, content);
-          if (width) head.style.width = width;
-          return head;
-        }),
+        ...heads.map(([className, content]) =>
+          content === '' ? h('td', { class: className }) : h('th', { class: className, scope: 'col' }, content),
+        ),
       ),
     ),
     h('tbody', {}, ...rows),
@@ -137,7 +158,18 @@ function ratesTable(report: Report, sign: Sign): HTMLElement {
 
 function ratesTwin(report: Report): TableTwin {
   return {
-    head: ['Row', 'Class relation', 'Tolerance', 'Pairs', 'Violations', 'Rate', 'Low', 'High', 'Severity', 'Macro rate'],
+    head: [
+      'Row',
+      'Class relation',
+      'Tolerance',
+      'Pairs',
+      'Violations',
+      'Rate',
+      'Low',
+      'High',
+      'Severity',
+      'Macro rate',
+    ],
     rows: referenceRows.flatMap(({ key, name }) =>
       signs.flatMap((sign) => {
         const found = referenceOf(report, key)?.[sign];
@@ -162,7 +194,9 @@ function ratesSection({ report, tools }: PageContext): HTMLElement {
   const wide = largest(report.inequalities.positive);
   const circle = wide ? ` Circle: the rate at tolerance ${toleranceText(wide.epsilon)}.` : '';
   const { triplets, inequalities } = report;
-  const notes = [`Upright: strict rate, broad bar: its interval, often as thin as the upright.${circle} ${inequalitiesCaption(report)}`];
+  const notes = [
+    `Upright: strict rate, broad bar: its interval, often as thin as the upright.${circle} ${inequalitiesCaption(report)}`,
+  ];
   if (inequalities.references.procrustes === null) {
     notes.push('Procrustes needs equal dimensions, and more items to fit on than dimensions.');
   }
@@ -176,7 +210,10 @@ function ratesSection({ report, tools }: PageContext): HTMLElement {
     className: 'rates-figure',
     fileName: 'inequalities',
     twin: () => ratesTwin(report),
-    body: [h('div', { class: 'rates-pair' }, ...signs.map((sign) => ratesTable(report, sign))), ...notes.map((note) => h('p', { class: 'caption' }, note))],
+    body: [
+      h('div', { class: 'rates-pair' }, ...signs.map((sign) => ratesTable(report, sign))),
+      ...notes.map((note) => h('p', { class: 'caption' }, note)),
+    ],
   });
 }
 
@@ -203,19 +240,38 @@ function histogramSection({ report, tools }: PageContext): HTMLElement {
   const { histograms } = report;
   const { edges } = histograms;
   if (edges.length < 2) {
-    return figure(tools, { title: 'Distances by class relation', body: [h('p', { class: 'nothing-here' }, 'This report has no histograms.')] });
+    return figure(tools, {
+      title: 'Distances by class relation',
+      body: [h('p', { class: 'nothing-here' }, 'This report has no histograms.')],
+    });
   }
   const [low, high] = usedEdges(report);
   const charts = signs.map((sign, index) => {
     const series: Series[] = [
-      { label: 'old/old', look: { ...dashOf('oldOld'), dash: [] }, points: steps(edges, histograms.oldOld[sign]), stepped: true, fill: 0.16 },
-      { label: 'new/old', look: { ...dashOf('newOld'), width: 2 }, points: steps(edges, histograms.newOld[sign]), stepped: true, fill: 0.16 },
+      {
+        label: 'old/old',
+        look: { ...dashOf('oldOld'), dash: [] },
+        points: steps(edges, histograms.oldOld[sign]),
+        stepped: true,
+        fill: 0.16,
+      },
+      {
+        label: 'new/old',
+        look: { ...dashOf('newOld'), width: 2 },
+        points: steps(edges, histograms.newOld[sign]),
+        stepped: true,
+        fill: 0.16,
+      },
     ];
     const top = Math.max(1e-9, ...series.flatMap((item) => item.points.map((point) => point.y)));
     return lineChart({
       label: histogramLabel(report, sign),
       height: 150,
-      x: { low, high, ...(index === 1 ? { title: `${distanceNames[report.protocol.distance]} to the old gallery item` } : {}) },
+      x: {
+        low,
+        high,
+        ...(index === 1 ? { title: `${distanceNames[report.protocol.distance]} to the old gallery item` } : {}),
+      },
       y: { low: 0, high: top * 1.25, ticks: [], hidden: true },
       series,
       labels: 'beside',
@@ -231,24 +287,32 @@ function histogramSection({ report, tools }: PageContext): HTMLElement {
     png: () => pngOf(charts),
     twin: () => ({
       head: ['From', 'To', ...signs.flatMap((sign) => [`${signNames[sign]} old/old`, `${signNames[sign]} new/old`])],
-      rows: edges.slice(0, -1).map((edge, bin) => [
-        edge,
-        edges[bin + 1] ?? null,
-        ...signs.flatMap((sign) => [histograms.oldOld[sign][bin] ?? null, histograms.newOld[sign][bin] ?? null]),
-      ]),
+      rows: edges
+        .slice(0, -1)
+        .map((edge, bin) => [
+          edge,
+          edges[bin + 1] ?? null,
+          ...signs.flatMap((sign) => [histograms.oldOld[sign][bin] ?? null, histograms.newOld[sign][bin] ?? null]),
+        ]),
     }),
   });
 }
 
 /** Two drawings above each other, each under its class relation. */
 function stacked(charts: readonly LiveChart[]): Node[] {
-  return charts.flatMap((item, index) => [h('div', { class: 'multiple-name' }, signNames[signs[index] as Sign]), item.element]);
+  return charts.flatMap((item, index) => [
+    h('div', { class: 'multiple-name' }, signNames[signs[index] as Sign]),
+    item.element,
+  ]);
 }
 
 function toleranceSection({ report, tools }: PageContext): HTMLElement {
   const { tolerances, tolerance } = report.curves;
   if (tolerances.length < 2) {
-    return figure(tools, { title: 'Rate against tolerance', body: [h('p', { class: 'nothing-here' }, 'This report has no tolerance curves.')] });
+    return figure(tools, {
+      title: 'Rate against tolerance',
+      body: [h('p', { class: 'nothing-here' }, 'This report has no tolerance curves.')],
+    });
   }
   const curves: [string, ToleranceCurve | null, Series['look']][] = [
     ['floor', tolerance.jitteredOld, { ...dashOf('oldOld'), width: 1.25 }],
@@ -257,10 +321,19 @@ function toleranceSection({ report, tools }: PageContext): HTMLElement {
   ];
   const end = tolerances[tolerances.length - 1] ?? 1;
   const charts = signs.map((sign, index) => {
-    const marks = report.inequalities[sign].byEpsilon.flatMap(({ epsilon, rate }) => (rate === null || epsilon > end ? [] : [{ x: epsilon, y: rate }]));
+    const marks = report.inequalities[sign].byEpsilon.flatMap(({ epsilon, rate }) =>
+      rate === null || epsilon > end ? [] : [{ x: epsilon, y: rate }],
+    );
     const series: Series[] = curves.flatMap(([label, curve, look]) =>
       curve
-        ? [{ label, look, points: tolerances.map((x, at) => ({ x, y: curve[sign][at] ?? 0 })), ...(label === 'this pair' ? { marks } : {}) }]
+        ? [
+            {
+              label,
+              look,
+              points: tolerances.map((x, at) => ({ x, y: curve[sign][at] ?? 0 })),
+              ...(label === 'this pair' ? { marks } : {}),
+            },
+          ]
         : [],
     );
     return lineChart({
@@ -280,7 +353,10 @@ function toleranceSection({ report, tools }: PageContext): HTMLElement {
     body: stacked(charts),
     png: () => pngOf(charts),
     twin: () => ({
-      head: ['Tolerance', ...signs.flatMap((sign) => curves.filter(([, curve]) => curve).map(([label]) => `${signNames[sign]} ${label}`))],
+      head: [
+        'Tolerance',
+        ...signs.flatMap((sign) => curves.filter(([, curve]) => curve).map(([label]) => `${signNames[sign]} ${label}`)),
+      ],
       rows: tolerances.map((x, at) => [
         x,
         ...signs.flatMap((sign) => curves.flatMap(([, curve]) => (curve ? [curve[sign][at] ?? null] : []))),
@@ -323,7 +399,13 @@ function worstPairsSection({ report, tools }: PageContext, sign: keyof SignedHis
         ],
         cell: (pair) => [
           h('div', { class: 'two-names' }, dataNode(pair.query), ' · ', dataNode(pair.gallery)),
-          h('div', { class: 'second-line two-names' }, dataNode(pair.queryLabel), ' against ', dataNode(pair.galleryLabel)),
+          h(
+            'div',
+            { class: 'second-line two-names' },
+            dataNode(pair.queryLabel),
+            ' against ',
+            dataNode(pair.galleryLabel),
+          ),
         ],
       },
       {
@@ -339,8 +421,20 @@ function worstPairsSection({ report, tools }: PageContext, sign: keyof SignedHis
             dot(pair.newDistance, scale, true, 'ink-accent'),
           ),
       },
-      { title: 'Old', kind: 'number', width: '4em', value: (pair) => pair.oldDistance, cell: (pair) => h('span', { class: 'quiet' }, number(pair.oldDistance)) },
-      { title: 'New', kind: 'number', width: '4em', value: (pair) => pair.newDistance, cell: (pair) => number(pair.newDistance) },
+      {
+        title: 'Old',
+        kind: 'number',
+        width: '4em',
+        value: (pair) => pair.oldDistance,
+        cell: (pair) => h('span', { class: 'quiet' }, number(pair.oldDistance)),
+      },
+      {
+        title: 'New',
+        kind: 'number',
+        width: '4em',
+        value: (pair) => pair.newDistance,
+        cell: (pair) => number(pair.newDistance),
+      },
     ],
   });
   return figure(tools, {
@@ -364,7 +458,14 @@ function worstClassesSection({ report, tools }: PageContext): HTMLElement {
     empty: 'No class was measured.',
     columns: [
       { title: 'Class', width: '24%', value: (entry) => entry.label, cell: (entry) => dataNode(entry.label) },
-      { title: 'Queries', kind: 'number', width: '5em', folds: true, value: (entry) => entry.queries, cell: (entry) => count(entry.queries) },
+      {
+        title: 'Queries',
+        kind: 'number',
+        width: '5em',
+        folds: true,
+        value: (entry) => entry.queries,
+        cell: (entry) => count(entry.queries),
+      },
       {
         title: '',
         kind: 'plot',
@@ -379,13 +480,26 @@ function worstClassesSection({ report, tools }: PageContext): HTMLElement {
             entry.positiveRate === null ? null : dot(entry.positiveRate, unit, true, 'ink-accent'),
           ),
       },
-      { title: 'Same', kind: 'number', width: '4.4em', value: (entry) => entry.positiveRate, cell: (entry) => number(entry.positiveRate) },
-      { title: 'Different', kind: 'number', width: '5.4em', value: (entry) => entry.negativeRate, cell: (entry) => h('span', { class: 'quiet' }, number(entry.negativeRate)) },
+      {
+        title: 'Same',
+        kind: 'number',
+        width: '4.4em',
+        value: (entry) => entry.positiveRate,
+        cell: (entry) => number(entry.positiveRate),
+      },
+      {
+        title: 'Different',
+        kind: 'number',
+        width: '5.4em',
+        value: (entry) => entry.negativeRate,
+        cell: (entry) => h('span', { class: 'quiet' }, number(entry.negativeRate)),
+      },
     ],
   });
   return figure(tools, {
     title: worstClassesTitle(report),
-    caption: 'Share violated by class of the query. Filled: same class, hollow: different class, dashed: same-class floor.',
+    caption:
+      'Share violated by class of the query. Filled: same class, hollow: different class, dashed: same-class floor.',
     fileName: 'class-rates',
     items: table.items,
     body: [table.element],
@@ -403,10 +517,35 @@ function classPairsSection({ report, tools }: PageContext): HTMLElement {
     columns: [
       { title: 'Query class', value: (pair) => pair.queryLabel, cell: (pair) => dataNode(pair.queryLabel) },
       { title: 'Gallery class', value: (pair) => pair.galleryLabel, cell: (pair) => dataNode(pair.galleryLabel) },
-      { title: 'Relation', width: '6.4em', folds: true, value: (pair) => (pair.sign === 'positive' ? 'same' : 'different'), cell: (pair) => h('span', { class: 'quiet' }, pair.sign === 'positive' ? 'same' : 'different') },
-      { title: 'Pairs', kind: 'number', width: '5em', folds: true, value: (pair) => pair.pairs, cell: (pair) => h('span', { class: 'quiet' }, count(pair.pairs)) },
-      { title: 'Violated', kind: 'number', width: '5em', value: (pair) => pair.rate, cell: (pair) => number(pair.rate) },
-      { title: 'Severity', kind: 'number', width: '5em', value: (pair) => pair.severity, cell: (pair) => number(pair.severity) },
+      {
+        title: 'Relation',
+        width: '6.4em',
+        folds: true,
+        value: (pair) => (pair.sign === 'positive' ? 'same' : 'different'),
+        cell: (pair) => h('span', { class: 'quiet' }, pair.sign === 'positive' ? 'same' : 'different'),
+      },
+      {
+        title: 'Pairs',
+        kind: 'number',
+        width: '5em',
+        folds: true,
+        value: (pair) => pair.pairs,
+        cell: (pair) => h('span', { class: 'quiet' }, count(pair.pairs)),
+      },
+      {
+        title: 'Violated',
+        kind: 'number',
+        width: '5.6em',
+        value: (pair) => pair.rate,
+        cell: (pair) => number(pair.rate),
+      },
+      {
+        title: 'Severity',
+        kind: 'number',
+        width: '5.6em',
+        value: (pair) => pair.severity,
+        cell: (pair) => number(pair.severity),
+      },
     ],
   });
   return figure(tools, {
@@ -427,7 +566,13 @@ function hubsSection({ report, tools }: PageContext): HTMLElement {
     tools,
     columns: [
       { title: 'Gallery item', value: (hub) => hub.gallery, cell: (hub) => dataNode(hub.gallery) },
-      { title: 'Violations', kind: 'number', width: '7em', value: (hub) => hub.violations, cell: (hub) => count(hub.violations) },
+      {
+        title: 'Violations',
+        kind: 'number',
+        width: '7em',
+        value: (hub) => hub.violations,
+        cell: (hub) => count(hub.violations),
+      },
     ],
   });
   return figure(tools, {

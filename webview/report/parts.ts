@@ -6,7 +6,11 @@ import { icon } from '../components/icons.ts';
 
 /** The one sentence at the head of a tab; its key phrases stand out. */
 export function finding(phrases: readonly Phrase[]): HTMLElement {
-  return h('p', { class: 'finding' }, ...phrases.map(({ text, strong }) => (strong ? h('strong', {}, visibleText(text)) : visibleText(text))));
+  return h(
+    'p',
+    { class: 'finding' },
+    ...phrases.map(({ text, strong }) => (strong ? h('strong', {}, visibleText(text)) : visibleText(text))),
+  );
 }
 
 /** A state: icon shape, word and colour together. */

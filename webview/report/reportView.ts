@@ -20,19 +20,32 @@ const tabs = [
 ];
 
 function model(description: ModelDescription): HTMLElement {
-  return h('span', { class: 'model' }, dataNode(description.name, 'strong'), h('span', { class: 'note' }, ` ${modelNote(description)}`));
+  return h(
+    'span',
+    { class: 'model' },
+    dataNode(description.name, 'strong'),
+    h('span', { class: 'note' }, ` ${modelNote(description)}`),
+  );
 }
 
 function header(report: Report, actions: ReportActions | null, bridge: Bridge): HTMLElement {
-  const button = (label: string, run: () => void) => h('button', { class: 'button', type: 'button', on: { click: run } }, label);
+  const button = (label: string, run: () => void) =>
+    h('button', { class: 'button', type: 'button', on: { click: run } }, label);
   const command = actions?.cliCommand ?? null;
   const items: MenuItem[] = [];
   if (actions?.openConfig) items.push({ label: () => 'Open Config', run: () => bridge.send({ type: 'openConfig' }) });
-  if (actions?.openRunFolder) items.push({ label: () => 'Open Run Folder', run: () => bridge.send({ type: 'openRunFolder' }) });
+  if (actions?.openRunFolder)
+    items.push({ label: () => 'Open Run Folder', run: () => bridge.send({ type: 'openRunFolder' }) });
   return h(
     'header',
     { class: 'page-head' },
-    h('h1', { class: 'pair' }, model(report.old), h('span', { class: 'arrow', 'aria-label': 'to' }, '\u2192'), model(report.new)),
+    h(
+      'h1',
+      { class: 'pair' },
+      model(report.old),
+      h('span', { class: 'arrow', 'aria-label': 'to' }, '\u2192'),
+      model(report.new),
+    ),
     h('span', { class: 'data-line' }, dataLine(report)),
     h(
       'div',
@@ -46,8 +59,16 @@ function header(report: Report, actions: ReportActions | null, bridge: Bridge): 
 
 function footer(report: Report): HTMLElement {
   const { provenance, protocol } = report;
-  const created = /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(provenance.created) ? `${provenance.created.slice(0, 16).replace('T', ' ')} UTC` : dataText(provenance.created);
-  const facts = [dataText(provenance.tool), created, durationText(provenance.seconds), `${protocol.distance} distance`, `seed ${protocol.seed}`];
+  const created = /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(provenance.created)
+    ? `${provenance.created.slice(0, 16).replace('T', ' ')} UTC`
+    : dataText(provenance.created);
+  const facts = [
+    dataText(provenance.tool),
+    created,
+    durationText(provenance.seconds),
+    `${protocol.distance} distance`,
+    `seed ${protocol.seed}`,
+  ];
   return h(
     'footer',
     { class: 'page-foot' },
@@ -84,5 +105,12 @@ export function reportView(report: Report, actions: ReportActions | null, bridge
       if (asked) list.choose(asked.id, false);
     });
   }
-  return h('div', { class: 'report' }, header(report, actions, bridge), list.bar, h('main', {}, list.panels), footer(report));
+  return h(
+    'div',
+    { class: 'report' },
+    header(report, actions, bridge),
+    list.bar,
+    h('main', {}, list.panels),
+    footer(report),
+  );
 }

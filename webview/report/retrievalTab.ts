@@ -9,8 +9,26 @@ import {
   retrievalSentence,
   type Tone,
 } from '../../src/core/contract/findings.ts';
-import { count, counted, interval, metricLabel, number, percent, signed, signedInterval } from '../../src/core/contract/format.ts';
-import type { Cell, CellName, ClassEntry, Estimate, FlippedQuery, Interval, MetricName, Report } from '../../src/core/contract/report.ts';
+import {
+  count,
+  counted,
+  interval,
+  metricLabel,
+  number,
+  percent,
+  signed,
+  signedInterval,
+} from '../../src/core/contract/format.ts';
+import type {
+  Cell,
+  CellName,
+  ClassEntry,
+  Estimate,
+  FlippedQuery,
+  Interval,
+  MetricName,
+  Report,
+} from '../../src/core/contract/report.ts';
 import { type LiveChart, pngOf } from '../charts/chart.ts';
 import { dashOf, lineChart, type Series, type Whisker } from '../charts/lineChart.ts';
 import { scatterChart } from '../charts/scatterChart.ts';
@@ -37,9 +55,7 @@ export function retrievalTab(context: PageContext): HTMLElement {
       guarded('The four cells', () => cellsSection(context)),
       guarded('CMC', () => cmcSection(context)),
     ),
-    report.classes.length > DUMBBELL_CLASSES
-      ? guarded('Classes', () => manyClassesSection(context))
-      : null,
+    report.classes.length > DUMBBELL_CLASSES ? guarded('Classes', () => manyClassesSection(context)) : null,
     columns(
       'wide-left',
       report.classes.length > DUMBBELL_CLASSES ? null : guarded('Classes', () => fewClassesSection(context)),
@@ -55,7 +71,9 @@ const DUMBBELL_CLASSES = 40;
 function shownMetrics(report: Report): MetricName[] {
   const metric = report.verdict.metric;
   const other: MetricName = metric === 'cmc@1' ? 'map' : 'cmc@1';
-  return [metric, other].filter((name) => report.retrieval.oldOld[name] !== undefined || report.retrieval.newOld[name] !== undefined);
+  return [metric, other].filter(
+    (name) => report.retrieval.oldOld[name] !== undefined || report.retrieval.newOld[name] !== undefined,
+  );
 }
 
 function cellsSection({ report, tools }: PageContext): HTMLElement {
@@ -69,9 +87,28 @@ function cellsSection({ report, tools }: PageContext): HTMLElement {
     const cell = report.retrieval[name];
     return h(
       'div',
-      { class: `cell ${name === 'newOld' ? 'shipped' : ''}`, role: 'group', 'aria-label': `${look.label}, ${look.meaning}` },
-      h('div', { class: 'cell-head' }, cellKey(name), h('strong', {}, look.label), h('span', { class: 'note' }, look.meaning)),
-      ...(cell ? metrics.flatMap((metric) => cellFigure(cell, metric, name)) : [h('p', { class: 'not-given' }, 'not given', h('span', { class: 'second-line' }, 'needs new vectors of the gallery'))]),
+      {
+        class: `cell ${name === 'newOld' ? 'shipped' : ''}`,
+        role: 'group',
+        'aria-label': `${look.label}, ${look.meaning}`,
+      },
+      h(
+        'div',
+        { class: 'cell-head' },
+        cellKey(name),
+        h('strong', {}, look.label),
+        h('span', { class: 'note' }, look.meaning),
+      ),
+      ...(cell
+        ? metrics.flatMap((metric) => cellFigure(cell, metric, name))
+        : [
+            h(
+              'p',
+              { class: 'not-given' },
+              'not given',
+              h('span', { class: 'second-line' }, 'needs new vectors of the gallery'),
+            ),
+          ]),
     );
   };
   const cellFigure = (cell: Cell, metric: MetricName, name: CellName): Node[] => {
@@ -101,7 +138,13 @@ function cellsSection({ report, tools }: PageContext): HTMLElement {
   const twin = (): TableTwin => ({
     head: ['Cell', 'Metric', 'Value', 'Low', 'High'],
     rows: (Object.entries(report.retrieval) as [CellName, Cell | null][]).flatMap(([name, cell]) =>
-      (Object.entries(cell ?? {}) as [MetricName, Estimate][]).map(([metric, found]) => [cellLooks[name].label, metricLabel(metric), found.value, found.interval?.[0] ?? null, found.interval?.[1] ?? null]),
+      (Object.entries(cell ?? {}) as [MetricName, Estimate][]).map(([metric, found]) => [
+        cellLooks[name].label,
+        metricLabel(metric),
+        found.value,
+        found.interval?.[0] ?? null,
+        found.interval?.[1] ?? null,
+      ]),
     ),
   });
   return figure(tools, {
@@ -136,10 +179,13 @@ function cellNotes(report: Report): string[] {
   const paragon = report.paragonCells?.newNew[metric];
   if (paragon) notes.push(`Paragon, full backfill: ${label} ${number(paragon.value)} ${interval(paragon.interval)}.`);
   const tax = report.tax?.[metric];
-  if (tax !== undefined) notes.push(`Compatibility costs the new model ${signed(tax)} of ${label} against the paragon.`);
+  if (tax !== undefined)
+    notes.push(`Compatibility costs the new model ${signed(tax)} of ${label} against the paragon.`);
   const gain = report.updateGain[metric];
   if (gain && gain.value !== null) {
-    notes.push(`Update gain: ${number(gain.value)} of ${gain.against === 'paragon' ? 'what the paragon would gain' : 'the gain of a full backfill'}.`);
+    notes.push(
+      `Update gain: ${number(gain.value)} of ${gain.against === 'paragon' ? 'what the paragon would gain' : 'the gain of a full backfill'}.`,
+    );
   }
   return notes;
 }
@@ -165,7 +211,8 @@ function whiskersOf(report: Report, name: CellName): Whisker[] {
 function cmcSection({ report, tools }: PageContext): HTMLElement {
   // The shipped cell last: drawn on top.
   const cells = cellsWithCmc(report);
-  if (cells.length === 0) return figure(tools, { title: 'CMC', body: [h('p', { class: 'nothing-here' }, 'This report has no curves.')] });
+  if (cells.length === 0)
+    return figure(tools, { title: 'CMC', body: [h('p', { class: 'nothing-here' }, 'This report has no curves.')] });
   const length = Math.max(...cells.map((name) => report.curves.cmc[name]?.length ?? 0));
   const series: Series[] = cells.map((name) => {
     const curve = report.curves.cmc[name] ?? [];
@@ -178,7 +225,10 @@ function cmcSection({ report, tools }: PageContext): HTMLElement {
       marks: curve.slice(0, 1).map((y) => ({ x: 1, y })),
     };
   });
-  const values = series.flatMap((item) => [...item.points.map((point) => point.y), ...(item.whiskers ?? []).flatMap((whisker) => [whisker.low, whisker.high])]);
+  const values = series.flatMap((item) => [
+    ...item.points.map((point) => point.y),
+    ...(item.whiskers ?? []).flatMap((whisker) => [whisker.low, whisker.high]),
+  ]);
   const y = niceScale(values, 5, [1]);
   const low = Math.max(0, y.ticks.find((tick) => tick > y.low) !== undefined ? y.low : 0);
   const chart = lineChart({
@@ -190,8 +240,13 @@ function cmcSection({ report, tools }: PageContext): HTMLElement {
     labels: 'end',
     xWords: (k) => (k === 1 ? 'the first hit' : `among the ${count(k)} nearest`),
   });
-  const ks = [...new Set(series.flatMap((item) => (item.whiskers ?? []).map((whisker) => whisker.x)))].sort((a, b) => a - b);
-  const intervals = ks.length > 0 ? ` Uprights: ${percent(report.protocol.bootstrap.confidence)} interval at k = ${ks.join(', ')}; bands join them.` : '';
+  const ks = [...new Set(series.flatMap((item) => (item.whiskers ?? []).map((whisker) => whisker.x)))].sort(
+    (a, b) => a - b,
+  );
+  const intervals =
+    ks.length > 0
+      ? ` Uprights: ${percent(report.protocol.bootstrap.confidence)} interval at k = ${ks.join(', ')}; bands join them.`
+      : '';
   return figure(tools, {
     title: cmcTitle(report),
     caption: `CMC: share of queries with a right item among the k nearest.${intervals}`,
@@ -200,7 +255,10 @@ function cmcSection({ report, tools }: PageContext): HTMLElement {
     png: () => pngOf([chart]),
     twin: () => ({
       head: ['k', ...cells.map((name) => cellLooks[name].label)],
-      rows: Array.from({ length }, (_, index) => [index + 1, ...cells.map((name) => report.curves.cmc[name]?.[index] ?? null)]),
+      rows: Array.from({ length }, (_, index) => [
+        index + 1,
+        ...cells.map((name) => report.curves.cmc[name]?.[index] ?? null),
+      ]),
     }),
   });
 }
@@ -213,7 +271,9 @@ const classWords: Record<ReturnType<typeof classState>, { word: string; tone: To
 
 /** Largest gain first; classes without a figure last. */
 function byGain(classes: readonly ClassEntry[]): ClassEntry[] {
-  return [...classes].sort((a, b) => (b.map.difference ?? Number.NEGATIVE_INFINITY) - (a.map.difference ?? Number.NEGATIVE_INFINITY));
+  return [...classes].sort(
+    (a, b) => (b.map.difference ?? Number.NEGATIVE_INFINITY) - (a.map.difference ?? Number.NEGATIVE_INFINITY),
+  );
 }
 
 const unitScale: Scale = { low: 0, high: 1, ticks: [0, 0.5, 1] };
@@ -237,8 +297,20 @@ function dumbbell(entry: ClassEntry, scale: Scale): Node {
 
 function classColumns(many: boolean): Column<ClassEntry>[] {
   return [
-    { title: 'Class', width: many ? '22%' : '18%', value: (entry) => entry.label, cell: (entry) => dataNode(entry.label) },
-    { title: 'Queries', kind: 'number', width: '5em', folds: true, value: (entry) => entry.queries, cell: (entry) => count(entry.queries) },
+    {
+      title: 'Class',
+      width: many ? '22%' : '18%',
+      value: (entry) => entry.label,
+      cell: (entry) => dataNode(entry.label),
+    },
+    {
+      title: 'Queries',
+      kind: 'number',
+      width: '5em',
+      folds: true,
+      value: (entry) => entry.queries,
+      cell: (entry) => count(entry.queries),
+    },
     {
       title: '',
       kind: 'plot',
@@ -253,7 +325,13 @@ function classColumns(many: boolean): Column<ClassEntry>[] {
         { title: 'High', value: (entry) => entry.map.interval?.[1] ?? null },
       ],
     },
-    { title: 'mAP', kind: 'number', width: '4.2em', value: (entry) => entry.map.difference, cell: (entry) => signed(entry.map.difference) },
+    {
+      title: 'mAP',
+      kind: 'number',
+      width: '4.2em',
+      value: (entry) => entry.map.difference,
+      cell: (entry) => signed(entry.map.difference),
+    },
     {
       title: 'State',
       kind: 'state',
@@ -264,16 +342,34 @@ function classColumns(many: boolean): Column<ClassEntry>[] {
   ];
 }
 
-const classCaption = 'mAP by class, largest gain first. Hollow: old/old, filled: new/old, bar: 95 % interval of the difference.';
+const classCaption =
+  'mAP by class, largest gain first. Hollow: old/old, filled: new/old, bar: 95 % interval of the difference.';
 
 function fewClassesSection({ report, tools }: PageContext): HTMLElement {
-  const table = dataTable<ClassEntry>({ name: 'classes', rows: byGain(report.classes), columns: classColumns(false), tools, empty: 'No class was measured.' });
-  return figure(tools, { title: classesTitle(report), caption: classCaption, fileName: 'classes', items: table.items, body: [table.element] });
+  const table = dataTable<ClassEntry>({
+    name: 'classes',
+    rows: byGain(report.classes),
+    columns: classColumns(false),
+    tools,
+    empty: 'No class was measured.',
+  });
+  return figure(tools, {
+    title: classesTitle(report),
+    caption: classCaption,
+    fileName: 'classes',
+    items: table.items,
+    body: [table.element],
+  });
 }
 
 function manyClassesSection({ report, tools }: PageContext): HTMLElement {
   const measured = report.classes.filter((entry) => entry.map.old !== null && entry.map.new !== null);
-  const table = dataTable<ClassEntry>({ name: 'classes', rows: byGain(report.classes), columns: classColumns(true), tools });
+  const table = dataTable<ClassEntry>({
+    name: 'classes',
+    rows: byGain(report.classes),
+    columns: classColumns(true),
+    tools,
+  });
   let chart: LiveChart;
   const scatter = () => {
     chart = scatterChart({
@@ -284,7 +380,10 @@ function manyClassesSection({ report, tools }: PageContext): HTMLElement {
       items: measured.map((entry) => ({ label: entry.label, x: entry.map.old ?? 0, y: entry.map.new ?? 0 })),
       onChoose: (items) => {
         const labels = new Set(items.map((item) => item.label));
-        table.showOnly((entry) => labels.has(entry.label), `${counted(items.length, 'class', 'classes')} chosen in the plot`);
+        table.showOnly(
+          (entry) => labels.has(entry.label),
+          `${counted(items.length, 'class', 'classes')} chosen in the plot`,
+        );
       },
     });
     return chart.element;
@@ -299,10 +398,22 @@ function manyClassesSection({ report, tools }: PageContext): HTMLElement {
       png: () => pngOf([chart]),
       twin: () => ({
         head: ['Class', 'Queries', 'mAP old', 'mAP new', 'Difference'],
-        rows: report.classes.map((entry) => [entry.label, entry.queries, entry.map.old, entry.map.new, entry.map.difference]),
+        rows: report.classes.map((entry) => [
+          entry.label,
+          entry.queries,
+          entry.map.old,
+          entry.map.new,
+          entry.map.difference,
+        ]),
       }),
     }),
-    figure(tools, { title: 'Classes by gain', caption: classCaption, fileName: 'classes', items: table.items, body: [table.element] }),
+    figure(tools, {
+      title: 'Classes by gain',
+      caption: classCaption,
+      fileName: 'classes',
+      items: table.items,
+      body: [table.element],
+    }),
   );
 }
 
@@ -321,16 +432,26 @@ function flipRows(report: Report): FlipRow[] {
       name: 'Wrong to right',
       rate: flips.positiveFlipRate,
       interval: flips.positiveFlipRateInterval,
-      queries: queries === null || flips.positiveFlipRate === null ? null : Math.round(flips.positiveFlipRate * queries),
+      queries:
+        queries === null || flips.positiveFlipRate === null ? null : Math.round(flips.positiveFlipRate * queries),
     },
-    { name: 'Right to wrong', rate: flips.negativeFlipRate, interval: flips.negativeFlipRateInterval, queries: flips.negativeFlipRate === null ? null : flips.flippedQueries },
+    {
+      name: 'Right to wrong',
+      rate: flips.negativeFlipRate,
+      interval: flips.negativeFlipRateInterval,
+      queries: flips.negativeFlipRate === null ? null : flips.flippedQueries,
+    },
   ];
 }
 
 function flipsSection({ report, tools }: PageContext): HTMLElement {
   const { flips, worst } = report;
   const rows = flipRows(report);
-  const scale = niceScale(rows.flatMap((row) => [row.rate, ...(row.interval ?? [])]), 3, [0]);
+  const scale = niceScale(
+    rows.flatMap((row) => [row.rate, ...(row.interval ?? [])]),
+    3,
+    [0],
+  );
   scale.low = 0;
   const ticks = scale.ticks.filter((tick) => tick >= 0);
   const rates = dataTable<FlipRow>({
@@ -344,13 +465,21 @@ function flipsSection({ report, tools }: PageContext): HTMLElement {
         title: '',
         kind: 'plot',
         head: axisHead({ ...scale, ticks }, tickLabel),
-        cell: (row) => rowPlot(null, ...ticks.map((tick) => vertical(tick, scale, tick === 0 ? 'zero' : 'grid')), ...estimate(row.rate, row.interval, scale)),
+        cell: (row) =>
+          rowPlot(
+            null,
+            ...ticks.map((tick) => vertical(tick, scale, tick === 0 ? 'zero' : 'grid')),
+            ...estimate(row.rate, row.interval, scale),
+          ),
       },
       {
         title: 'Rate',
         kind: 'number',
-        width: '7.4em',
-        cell: (row) => [number(row.rate), row.interval ? h('div', { class: 'second-line interval-text' }, interval(row.interval)) : null],
+        width: '8.6em',
+        cell: (row) => [
+          number(row.rate),
+          row.interval ? h('div', { class: 'second-line interval-text' }, interval(row.interval)) : null,
+        ],
       },
       { title: 'Queries', kind: 'number', width: '5em', cell: (row) => count(row.queries) },
     ],
@@ -366,20 +495,41 @@ function flipsSection({ report, tools }: PageContext): HTMLElement {
         title: 'Became wrong',
         value: (flip) => flip.query,
         copies: [{ title: 'Class', value: (flip) => flip.label }],
-        cell: (flip) => [dataNode(flip.query), h('div', { class: 'second-line two-names' }, 'class ', dataNode(flip.label))],
+        cell: (flip) => [
+          dataNode(flip.query),
+          h('div', { class: 'second-line two-names' }, 'class ', dataNode(flip.label)),
+        ],
       },
-      { title: 'First hit old', width: '29%', value: (flip) => flip.before, cell: (flip) => h('span', { class: 'hit' }, icon('good'), dataNode(flip.before)) },
+      {
+        title: 'First hit old',
+        width: '29%',
+        value: (flip) => flip.before,
+        cell: (flip) => h('span', { class: 'hit' }, icon('good'), dataNode(flip.before)),
+      },
       {
         title: 'First hit new',
         width: '29%',
         value: (flip) => flip.after,
         copies: [{ title: 'Class of the first hit new', value: (flip) => flip.afterLabel }],
-        cell: (flip) => [h('span', { class: 'hit' }, icon('bad'), dataNode(flip.after)), h('div', { class: 'second-line hit-note' }, 'is ', dataNode(flip.afterLabel))],
+        cell: (flip) => [
+          h('span', { class: 'hit' }, icon('bad'), dataNode(flip.after)),
+          h('div', { class: 'second-line hit-note' }, 'is ', dataNode(flip.afterLabel)),
+        ],
       },
-      { title: 'Rank', kind: 'number', width: '4.2em', folds: true, value: (flip) => flip.rankAfter, cell: (flip) => count(flip.rankAfter) },
+      {
+        title: 'Rank',
+        kind: 'number',
+        width: '4.2em',
+        folds: true,
+        value: (flip) => flip.rankAfter,
+        cell: (flip) => count(flip.rankAfter),
+      },
     ],
   });
-  const relative = flips.relativeNegativeFlipRate === null ? '' : ` Relative negative flip rate ${number(flips.relativeNegativeFlipRate)}.`;
+  const relative =
+    flips.relativeNegativeFlipRate === null
+      ? ''
+      : ` Relative negative flip rate ${number(flips.relativeNegativeFlipRate)}.`;
   const queries = matchedQueries(report);
   const cut = flips.flippedQueries > worst.flippedQueries.length && worst.flippedQueries.length > 0;
   return figure(tools, {
@@ -391,10 +541,22 @@ function flipsSection({ report, tools }: PageContext): HTMLElement {
       rows.some((row) => row.rate !== null) && rates.element,
       ...(worst.flippedQueries.length > 0
         ? [
-            h('p', { class: 'caption list-caption' }, `Largest rank loss first; rank: where the first right item stands now.${cut ? ` ${count(worst.flippedQueries.length)} of ${count(flips.flippedQueries)} are listed.` : ''}`),
+            h(
+              'p',
+              { class: 'caption list-caption' },
+              `Largest rank loss first; rank: where the first right item stands now.${cut ? ` ${count(worst.flippedQueries.length)} of ${count(flips.flippedQueries)} are listed.` : ''}`,
+            ),
             list.element,
           ]
-        : [h('p', { class: 'nothing-here' }, flips.negativeFlipRate === null ? 'No query has a match in the gallery.' : 'No query that was right became wrong.')]),
+        : [
+            h(
+              'p',
+              { class: 'nothing-here' },
+              flips.negativeFlipRate === null
+                ? 'No query has a match in the gallery.'
+                : 'No query that was right became wrong.',
+            ),
+          ]),
     ],
   });
 }

@@ -47,7 +47,11 @@ export function runningView(first: RunProgress, send: Send): RunningView {
   const cancel = h('button', { class: 'button', type: 'button', on: { click: () => send({ type: 'cancelRun' }) } });
   const pair =
     first.oldName !== null && first.newName !== null
-      ? [dataNode(first.oldName, 'strong'), h('span', { class: 'arrow' }, ' \u2192 '), dataNode(first.newName, 'strong')]
+      ? [
+          dataNode(first.oldName, 'strong'),
+          h('span', { class: 'arrow' }, ' \u2192 '),
+          dataNode(first.newName, 'strong'),
+        ]
       : [dataNode(first.name, 'strong')];
   const element = h(
     'main',
@@ -57,8 +61,21 @@ export function runningView(first: RunProgress, send: Send): RunningView {
     live,
     bar,
     h('div', { class: 'progress-words' }, step, amount),
-    h('div', { class: 'actions' }, cancel, h('button', { class: 'button', type: 'button', on: { click: () => send({ type: 'openRunFolder' }) } }, 'Open Run Folder')),
-    h('p', { class: 'caption' }, 'The audit is a process of its own: it goes on when this panel or the window is closed.'),
+    h(
+      'div',
+      { class: 'actions' },
+      cancel,
+      h(
+        'button',
+        { class: 'button', type: 'button', on: { click: () => send({ type: 'openRunFolder' }) } },
+        'Open Run Folder',
+      ),
+    ),
+    h(
+      'p',
+      { class: 'caption' },
+      'The audit is a process of its own: it goes on when this panel or the window is closed.',
+    ),
   );
   let heard = '';
   function update(run: RunProgress): void {
@@ -90,7 +107,11 @@ export function runningView(first: RunProgress, send: Send): RunningView {
 
 export function failedView(failure: PageFailure, send: Send): HTMLElement {
   const button = (label: string, message: PageMessage, primary = false) =>
-    h('button', { class: primary ? 'button primary' : 'button', type: 'button', on: { click: () => send(message) } }, label);
+    h(
+      'button',
+      { class: primary ? 'button primary' : 'button', type: 'button', on: { click: () => send(message) } },
+      label,
+    );
   return h(
     'main',
     { class: 'waiting', role: 'alert' },

@@ -6,8 +6,8 @@ import { classState } from '../../src/core/contract/findings.ts';
 import { cellLabels, count, inWords, number, percent, sentence, visibleText } from '../../src/core/contract/format.ts';
 import {
   type CellName,
-  cellNames,
   type ClassEntry,
+  cellNames,
   type GateResult,
   type Report,
   type SignedHistogram,
@@ -70,8 +70,14 @@ export function scatterLabel(classes: readonly ClassEntry[]): string {
 }
 
 /** "CMC@1 of new/old .919, 95 % interval .898 to .938". */
-export function estimateLabel(name: string, value: number | null | undefined, ends: readonly [number, number] | null | undefined): string {
-  return ends ? `${name} ${number(value)}, interval ${number(ends[0])} to ${number(ends[1])}` : `${name} ${number(value)}`;
+export function estimateLabel(
+  name: string,
+  value: number | null | undefined,
+  ends: readonly [number, number] | null | undefined,
+): string {
+  return ends
+    ? `${name} ${number(value)}, interval ${number(ends[0])} to ${number(ends[1])}`
+    : `${name} ${number(value)}`;
 }
 
 /** "Worst class 4: 99.7 % of its same-class distances grew". */
@@ -84,8 +90,11 @@ export function worstClassesTitle(report: Report): string {
   const above = measured.filter((entry) => (entry.positiveRate ?? 0) > floor).length;
   const of = `of ${measured.length < 11 ? inWords(measured.length) : count(measured.length)} classes`;
   if (above === 0) return `No class is violated more than by noise`;
-  if (above === measured.length) return above === 1 ? 'The one class is violated more than by noise' : 'All classes are violated more than by noise';
-  return sentence(`${above < 11 ? inWords(above) : count(above)} ${of} ${above === 1 ? 'is' : 'are'} violated more than by noise`);
+  if (above === measured.length)
+    return above === 1 ? 'The one class is violated more than by noise' : 'All classes are violated more than by noise';
+  return sentence(
+    `${above < 11 ? inWords(above) : count(above)} ${of} ${above === 1 ? 'is' : 'are'} violated more than by noise`,
+  );
 }
 
 /** "Worst class pair: 4 against 9, 41 % of 30,000 violated". */
@@ -106,11 +115,18 @@ const gateOrder: Record<GateResult['state'], number> = { failed: 0, unmeasured: 
 /** Worst first; errors before warnings of the same state. */
 export function gatesWorstFirst(gates: readonly GateResult[]): GateResult[] {
   const rank = (gate: GateResult) => gateOrder[gate.state] * 2 + (gate.severity === 'error' ? 0 : 1);
-  return gates.map((gate, index) => ({ gate, index })).sort((a, b) => rank(a.gate) - rank(b.gate) || a.index - b.index).map(({ gate }) => gate);
+  return gates
+    .map((gate, index) => ({ gate, index }))
+    .sort((a, b) => rank(a.gate) - rank(b.gate) || a.index - b.index)
+    .map(({ gate }) => gate);
 }
 
 /** Names of the four rows of the inequality table with what they are. */
-export const referenceRows: readonly { key: 'pair' | 'jitteredOld' | 'procrustes' | 'permutedNew'; name: string; note: string }[] = [
+export const referenceRows: readonly {
+  key: 'pair' | 'jitteredOld' | 'procrustes' | 'permutedNew';
+  name: string;
+  note: string;
+}[] = [
   { key: 'pair', name: 'This pair', note: 'new query, old gallery' },
   { key: 'jitteredOld', name: 'Floor', note: 'old query + 1 % noise' },
   { key: 'procrustes', name: 'Procrustes', note: 'rotation fitted, held out' },

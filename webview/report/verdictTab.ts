@@ -53,7 +53,13 @@ function threeParts({ report, choose }: PageContext): HTMLElement {
       h('span', { class: 'part-name' }, icon(row.tone), row.part),
       h('strong', { class: 'part-word' }, row.word),
       h('span', { class: 'part-text' }, withQuietIntervals(row.text)),
-      tab ? h('button', { class: 'link part-link', type: 'button', on: { click: () => choose(tab) } }, `${sentenceCase(tab)} \u203A`) : h('span', { class: 'part-link' }),
+      tab
+        ? h(
+            'button',
+            { class: 'link part-link', type: 'button', on: { click: () => choose(tab) } },
+            `${sentenceCase(tab)} \u203A`,
+          )
+        : h('span', { class: 'part-link' }),
     );
   });
   return h('div', { class: 'parts', role: 'list', 'aria-label': 'Verdict' }, ...rows);
@@ -90,25 +96,37 @@ function criterionSection({ report, tools }: PageContext): HTMLElement {
     columns: [
       {
         title: 'Metric',
-        width: '8.5em',
+        width: '7.4em',
         value: ([metric]) => metricLabel(metric),
         cell: ([metric]) =>
           metric === report.verdict.metric
             ? [h('strong', {}, metricLabel(metric)), h('span', { class: 'note' }, ' decides')]
             : metricLabel(metric),
       },
-      { title: 'Old', kind: 'number', width: '3.6em', value: ([, entry]) => entry.old, cell: ([, entry]) => number(entry.old) },
-      { title: 'New', kind: 'number', width: '3.6em', value: ([, entry]) => entry.new, cell: ([, entry]) => number(entry.new) },
+      {
+        title: 'Old',
+        kind: 'number',
+        width: '3.4em',
+        value: ([, entry]) => entry.old,
+        cell: ([, entry]) => number(entry.old),
+      },
+      {
+        title: 'New',
+        kind: 'number',
+        width: '3.4em',
+        value: ([, entry]) => entry.new,
+        cell: ([, entry]) => number(entry.new),
+      },
       {
         title: 'Difference',
         kind: 'number',
-        width: '5.9em',
+        width: '6.5em',
         value: ([, entry]) => entry.difference,
         cell: ([, entry]) => signed(entry.difference),
       },
       {
         title: '95 % interval',
-        width: '8.4em',
+        width: '9em',
         folds: true,
         cell: ([, entry]) => h('span', { class: 'interval-text' }, signedInterval(entry.interval)),
         copies: [
@@ -135,7 +153,7 @@ function criterionSection({ report, tools }: PageContext): HTMLElement {
       {
         title: 'State',
         kind: 'state',
-        width: '9.8em',
+        width: '10em',
         value: ([, entry]) => rankingWords[entry.state].word,
         cell: ([, entry]) => stateMark(rankingWords[entry.state]),
       },
@@ -155,7 +173,9 @@ function criterionSection({ report, tools }: PageContext): HTMLElement {
 export function gateScale(gate: GateResult): Scale | null {
   const { min, max } = gate.limit;
   const actual = typeof gate.actual === 'number' ? gate.actual : null;
-  const known = [min, max, actual, ...(gate.interval ?? [])].filter((value): value is number => typeof value === 'number');
+  const known = [min, max, actual, ...(gate.interval ?? [])].filter(
+    (value): value is number => typeof value === 'number',
+  );
   if (known.length === 0 || (min === undefined && max === undefined)) return null;
   const reach = Math.max(...known.map(Math.abs), 1e-9) * 1.15;
   const step = niceStep(reach, 1);
@@ -199,7 +219,16 @@ function gatesSection({ report, tools, actions, send }: PageContext): HTMLElemen
         ],
         cell: (gate) => [
           actions?.openConfig
-            ? h('button', { class: 'code link', type: 'button', title: 'Show in the config', on: { click: () => send({ type: 'openConfig', rule: gate.rule.slice(0, 1000) }) } }, breakable(gate.rule))
+            ? h(
+                'button',
+                {
+                  class: 'code link',
+                  type: 'button',
+                  title: 'Show in the config',
+                  on: { click: () => send({ type: 'openConfig', rule: gate.rule.slice(0, 1000) }) },
+                },
+                breakable(gate.rule),
+              )
             : h('code', { title: gate.message }, breakable(gate.rule)),
           h('div', { class: 'second-line' }, limitText(gate.limit), gate.severity === 'warn' ? ' · warning only' : ''),
         ],
@@ -217,7 +246,10 @@ function gatesSection({ report, tools, actions, send }: PageContext): HTMLElemen
         cell: (gate) =>
           typeof gate.actual === 'string'
             ? dataNode(gate.actual)
-            : [actualText(gate.actual), gate.interval ? h('div', { class: 'second-line interval-text' }, interval(gate.interval)) : null],
+            : [
+                actualText(gate.actual),
+                gate.interval ? h('div', { class: 'second-line interval-text' }, interval(gate.interval)) : null,
+              ],
       },
       {
         title: 'State',
@@ -259,11 +291,16 @@ const gateExample = `"gates": {
 function noGates(tools: PageContext['tools']): HTMLElement {
   return figure(tools, {
     title: 'No gates in the config',
-    caption: 'A gate fails the run when a figure leaves its limit. Without one the exit status is 0 whatever the verdict.',
+    caption:
+      'A gate fails the run when a figure leaves its limit. Without one the exit status is 0 whatever the verdict.',
     className: 'empty',
     body: [
       h('pre', { class: 'code-block' }, h('code', {}, gateExample)),
-      h('button', { class: 'link', type: 'button', on: { click: () => tools.copyText(gateExample) } }, 'Copy these gates'),
+      h(
+        'button',
+        { class: 'link', type: 'button', on: { click: () => tools.copyText(gateExample) } },
+        'Copy these gates',
+      ),
     ],
   });
 }
@@ -273,11 +310,30 @@ function causesSection(report: Report): HTMLElement {
   const absent = report.diagnosis.filter((cause) => !cause.found);
   const words = (code: string) => dataNode(sentenceCase(code.replaceAll('-', ' ')));
   const rows = found.map((cause) =>
-    h('div', { class: 'cause' }, icon('warning'), h('span', { class: 'cause-name' }, words(cause.code)), h('span', { class: 'cause-text' }, dataNode(cause.message, 'wraps'))),
+    h(
+      'div',
+      { class: 'cause' },
+      icon('warning'),
+      h('span', { class: 'cause-name' }, words(cause.code)),
+      h('span', { class: 'cause-text' }, dataNode(cause.message, 'wraps')),
+    ),
   );
   if (absent.length > 0) {
     const names = absent.flatMap((cause, index) => [index > 0 ? ', ' : '', words(cause.code)]);
-    rows.push(h('div', { class: 'cause quiet' }, icon('info'), h('span', { class: 'cause-name' }, 'Looked for, not found'), h('span', { class: 'cause-text' }, ...names)));
+    rows.push(
+      h(
+        'div',
+        { class: 'cause quiet' },
+        icon('info'),
+        h('span', { class: 'cause-name' }, 'Looked for, not found'),
+        h('span', { class: 'cause-text' }, ...names),
+      ),
+    );
   }
-  return h('section', { class: 'figure', 'aria-label': 'Causes' }, h('h2', {}, found.length === 0 ? 'Why: no known cause was found' : 'Why'), h('div', { class: 'causes' }, ...rows));
+  return h(
+    'section',
+    { class: 'figure', 'aria-label': 'Causes' },
+    h('h2', {}, found.length === 0 ? 'Why: no known cause was found' : 'Why'),
+    h('div', { class: 'causes' }, ...rows),
+  );
 }

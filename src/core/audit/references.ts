@@ -1,62 +1,204 @@
-import type { DimensionRule } from '../contract/report.ts';
-import type { Progress } from '../contract/runs.ts';
+import type { DimensionRule, Distance } from '../contract/report.ts';
 import { createRandom } from '../numeric/random.ts';
-import type { AuditInput } from './auditInput.ts';
-import { type InequalityFigures, measureInequalities } from './inequalities.ts';
+import type { AuditInput, AuditItems } from './auditInput.ts';
+import { type InequalityFigures, type InequalityHooks, measureInequalities } from './inequalities.ts';
 import { makePairSetup } from './pairSetup.ts';
-import { sampleRows } from './sampling.ts';
+import { applyRotation, fitRotation } from './procrustes.ts';
+import { sampleRows, splitInHalves } from './sampling.ts';
 import { BlockReader, formFor, loadMatrix, type Matrix } from './vectors.ts';
 
-// Interim: without Procrustes. Replaced by the full room.
-export interface References {
+export interface ReferenceRequest {
+  input: AuditInput;
+  /** Audited query rows, ascending. */
   rows: Int32Array;
-  pair: InequalityFigures;
-  jitteredOld: InequalityFigures;
-  permutedNew: InequalityFigures;
-  procrustes: InequalityFigures | null;
+  /** How new vectors enter the old space. */
+  rule: DimensionRule;
+  /** Ascending; for the tolerance curves. */
+  tolerances?: readonly number[];
+  threads: number | null;
 }
 
-export async function measureReferences(
-  request: { input: AuditInput; rows: Int32Array; rule: DimensionRule; tolerances: number[]; threads: number | null },
-  hooks: { progress: Progress; signal?: AbortSignal },
-): Promise<References> {
+/** The pair and its three references (metrics.md section 1), all on the same sample of queries. */
+export interface ReferenceFigures {
+  /** The sample: query rows, ascending. */
+  rows: Int32Array;
+  pair: InequalityFigures;
+  /** Floor: what noise of 1 % of the old model's length does. */
+  jitteredOld: InequalityFigures;
+  /** Chance: new vectors that belong to other queries. A model can do worse. */
+  permutedNew: InequalityFigures;
+  /** What a rotation alone would mend; null where it cannot be fitted. */
+  procrustes: InequalityFigures | null;
+  /** The rotated new vectors of the sample, in the order of `rows`; null with `procrustes`. */
+  procrustesQuery: Matrix | null;
+}
+
+/** Items that one rotation is fitted on, at most. */
+const MAX_FIT_ITEMS = 20_000;
+const FIT_BLOCK_ROWS = 2048;
+/** Gallery vectors read at once. */
+const BLOCK_VALUES = 2_097_152;
+const JITTER = 0.01;
+
+/**
+ * Measures the references on a seeded, stratified sample of the audited queries against the whole
+ * old gallery. Reads the gallery once for each.
+ * @throws BackcompatError `cancelled`, and what the sources throw
+ */
+export async function measureReferences(request: ReferenceRequest, hooks: InequalityHooks): Promise<ReferenceFigures> {
   const { input, tolerances, threads } = request;
-  const { protocol, vectors } = input;
-  const picked = sampleRows(
-    Int32Array.from(request.rows, (row) => input.queries.labelOf[row] as number),
-    Math.min(protocol.referenceQueries, request.rows.length),
-    protocol.seed,
-  );
-  const rows = picked.map((index) => request.rows[index] as number);
-  const form = formFor(protocol.distance, vectors.oldQuery.dimension);
+  const { queries, gallery, vectors, protocol } = input;
+  const { distance, seed } = protocol;
+  const labels = request.rows.map((row) => queries.labelOf[row] as number);
+  const rows = sampleRows(labels, protocol.referenceQueries, seed).map((index) => request.rows[index] as number);
+  const form = formFor(distance, vectors.oldGallery.dimension);
   const oldQuery = await loadMatrix(vectors.oldQuery, form, rows);
   const newQuery = await loadMatrix(vectors.newQuery, form, rows);
-  const setup = makePairSetup(input.queries, input.gallery, rows);
-  const measure = (query: Matrix) =>
+  const setup = makePairSetup(queries, gallery, rows);
+  const measure = (query: Matrix): Promise<InequalityFigures> =>
     measureInequalities(
       {
-        distance: protocol.distance,
+        distance,
         oldQuery,
         newQuery: query,
-        gallery: new BlockReader(vectors.oldGallery, form, Math.floor(2_097_152 / form.columns)),
+        gallery: new BlockReader(vectors.oldGallery, form, Math.ceil(BLOCK_VALUES / form.columns)),
         setup,
         epsilons: protocol.epsilons,
         worstPairs: 0,
         classPairs: false,
-        tolerances,
         threads,
+        ...(tolerances ? { tolerances } : {}),
       },
       hooks,
     );
-  const random = createRandom(protocol.seed, 'jitter');
-  const jittered = oldQuery.values.slice();
-  for (let i = 0; i < jittered.length; i++) jittered[i] = (jittered[i] as number) + (0.01 * random.normal()) / Math.sqrt(form.columns);
-  const order = Int32Array.from({ length: rows.length }, (_, i) => (i + 1) % rows.length);
+  const procrustesQuery = request.rule === 'equal' ? await procrustesNew(input, rows, threads, hooks) : null;
   return {
     rows,
     pair: await measure(newQuery),
-    jitteredOld: await measure({ ...oldQuery, values: jittered }),
-    permutedNew: await measure(await loadMatrix(vectors.newQuery, form, order.map((i) => rows[i] as number))),
-    procrustes: null,
+    jitteredOld: await measure(jitteredOld(oldQuery, distance, seed)),
+    permutedNew: await measure(permutedNew(newQuery, seed)),
+    procrustes: procrustesQuery && (await measure(procrustesQuery)),
+    procrustesQuery,
   };
+}
+
+/**
+ * Old vectors with a little noise: row + 0.01 ‖row‖ N(0, I) / sqrt(columns); brought back to unit length for cosine.
+ * @param oldQuery prepared (normalised for cosine)
+ */
+export function jitteredOld(oldQuery: Matrix, distance: Distance, seed: number): Matrix {
+  const { rows, columns } = oldQuery;
+  const random = createRandom(seed, 'jitter');
+  const values = new Float32Array(oldQuery.values.length);
+  const jittered = new Float64Array(columns);
+  for (let start = 0; start < rows * columns; start += columns) {
+    const row = oldQuery.values.subarray(start, start + columns);
+    const spread = (JITTER * lengthOf(row)) / Math.sqrt(columns);
+    for (let k = 0; k < columns; k++) jittered[k] = (row[k] as number) + spread * random.normal();
+    const scale = distance === 'cosine' ? 1 / lengthOf(jittered) : 1;
+    for (let k = 0; k < columns; k++) values[start + k] = (jittered[k] as number) * scale;
+  }
+  return { rows, columns, values };
+}
+
+/** The rows under a seeded permutation without fixed points; a single row stays where it is. */
+export function permutedNew(newQuery: Matrix, seed: number): Matrix {
+  const { rows, columns } = newQuery;
+  const values = new Float32Array(newQuery.values.length);
+  derangement(rows, seed).forEach((from, to) => {
+    values.set(newQuery.values.subarray(from * columns, (from + 1) * columns), to * columns);
+  });
+  return { rows, columns, values };
+}
+
+/** A seeded permutation of 0 ... count - 1 in one cycle, hence without fixed points (Sattolo 1986). */
+export function derangement(count: number, seed: number): Int32Array {
+  const random = createRandom(seed, 'permutation');
+  const order = Int32Array.from({ length: count }, (_, index) => index);
+  for (let i = count - 1; i > 0; i--) {
+    const j = random.integer(i);
+    const held = order[i] as number;
+    order[i] = order[j] as number;
+    order[j] = held;
+  }
+  return order;
+}
+
+/**
+ * The new vectors of some queries, rotated onto the old ones. Items with both vectors (all queries, and
+ * the gallery where the new model's is given) are split by id into two stratified halves; each half's
+ * queries are turned by the rotation fitted on the other half.
+ * @param rows query rows, ascending
+ * @returns one row an entry of `rows`; null where dimensions differ or a half has fewer items than components
+ */
+export async function procrustesNew(
+  { queries, gallery, vectors, protocol }: AuditInput,
+  rows: Int32Array,
+  threads: number | null,
+  hooks: InequalityHooks,
+): Promise<Matrix | null> {
+  const { distance, seed } = protocol;
+  const columns = vectors.oldQuery.dimension;
+  if (vectors.newQuery.dimension !== columns) return null;
+  const form = formFor(distance, columns);
+  const galleryRows = vectors.newGallery === null ? [] : rowsOnlyInGallery(queries, gallery);
+  // Items: the queries, then those of the gallery that are no queries.
+  const labels = new Int32Array(queries.count + galleryRows.length);
+  labels.set(queries.labelOf);
+  galleryRows.forEach((row, index) => {
+    labels[queries.count + index] = gallery.labelOf[row] as number;
+  });
+  const halves = splitInHalves(labels, gallery.classNames.length, seed);
+
+  const rotations: Float64Array[] = [];
+  for (const half of [0, 1]) {
+    const members = Int32Array.from(halves.keys()).filter((item) => halves[item] === half);
+    if (members.length < columns) return null;
+    const memberLabels = members.map((item) => labels[item] as number);
+    const chosen = sampleRows(memberLabels, MAX_FIT_ITEMS, seed).map((index) => members[index] as number);
+    const fromQueries = chosen.filter((item) => item < queries.count);
+    const fromGallery = chosen
+      .filter((item) => item >= queries.count)
+      .map((item) => galleryRows[item - queries.count] as number);
+    async function* blocks(): AsyncGenerator<{ from: Matrix; to: Matrix }> {
+      const { newGallery } = vectors;
+      const parts = [
+        { from: vectors.newQuery, to: vectors.oldQuery, picked: fromQueries },
+        ...(newGallery ? [{ from: newGallery, to: vectors.oldGallery, picked: fromGallery }] : []),
+      ];
+      for (const { from, to, picked } of parts) {
+        for (let start = 0; start < picked.length; start += FIT_BLOCK_ROWS) {
+          const some = picked.subarray(start, start + FIT_BLOCK_ROWS);
+          yield { from: await loadMatrix(from, form, some), to: await loadMatrix(to, form, some) };
+        }
+      }
+    }
+    rotations.push(await fitRotation(blocks(), columns, { seed, threads }, hooks));
+  }
+
+  const newQuery = await loadMatrix(vectors.newQuery, form, rows);
+  const turned: Matrix[] = [];
+  for (const rotation of rotations) turned.push(await applyRotation(newQuery, rotation, { threads }));
+  const values = new Float32Array(rows.length * columns);
+  rows.forEach((row, index) => {
+    // By the rotation that did not see the query.
+    const rotated = turned[1 - (halves[row] as number)] as Matrix;
+    values.set(rotated.values.subarray(index * columns, (index + 1) * columns), index * columns);
+  });
+  return { rows: rows.length, columns, values };
+}
+
+function rowsOnlyInGallery(queries: AuditItems, gallery: AuditItems): number[] {
+  const queryIds = new Set(queries.ids);
+  const rows: number[] = [];
+  gallery.ids.forEach((id, row) => {
+    if (!queryIds.has(id)) rows.push(row);
+  });
+  return rows;
+}
+
+function lengthOf(vector: Float32Array | Float64Array): number {
+  let squared = 0;
+  for (const value of vector) squared += value * value;
+  return Math.sqrt(squared);
 }

@@ -1,0 +1,162 @@
+import { throwIfCancelled } from '../contract/errors.ts';
+import { GraphBuilder, type Value } from '../engine/graph.ts';
+import { createSession } from '../engine/session.ts';
+import { createRandom } from '../numeric/random.ts';
+import type { InequalityHooks } from './inequalities.ts';
+import type { Matrix } from './vectors.ts';
+
+/** Element type of ONNX for Cast. */
+const DOUBLE = 11;
+/** Share of noise that settles what the data leave open; see `fitRotation`. */
+const NOISE = 1e-10;
+/** Smallest singular value, as a share of the largest, that the iteration reckons with. */
+const SMALLEST = 1e-16;
+const MAX_STEPS = 100;
+/** Mean squared entry of R'R - I at which R counts as orthogonal. */
+const TOLERANCE = 1e-26;
+
+/**
+ * The orthogonal R that minimises ‖X R - Y‖ (Frobenius): R = U V' where X'Y = U S V' (Schönemann, "A generalized
+ * solution of the orthogonal Procrustes problem", 1966). No centring, no scale.
+ *
+ * U V' is the orthogonal polar factor of X'Y; it is found by the Newton-Schulz iteration with the scaling of
+ * Chen and Chow ("A stable scaling of Newton-Schulz for improving the sign function computation of a
+ * Hermitian matrix", 2014), which takes matrix products only. Where X'Y is singular, R is not unique: noise of
+ * 1e-10 of its norm picks one.
+ * @param blocks pairs of blocks (X: new, Y: old), all of `columns` columns, consumed in turn
+ * @returns R row-major, columns x columns, double
+ */
+export async function fitRotation(
+  blocks: AsyncIterable<{ from: Matrix; to: Matrix }>,
+  columns: number,
+  options: { seed: number; threads: number | null },
+  hooks: InequalityHooks,
+): Promise<Float64Array> {
+  const product = new Float64Array(columns * columns);
+  const cross = await createSession(crossProductGraph(columns), options);
+  try {
+    for await (const { from, to } of blocks) {
+      await pause(hooks);
+      const { product: added } = await cross.run({
+        from: { shape: [from.rows, columns], data: from.values },
+        to: { shape: [to.rows, columns], data: to.values },
+      });
+      const values = added?.data as Float64Array;
+      for (let k = 0; k < product.length; k++) product[k] = (product[k] as number) + (values[k] as number);
+    }
+  } finally {
+    await cross.release();
+  }
+  return polarFactor(product, columns, options, hooks);
+}
+
+/** `matrix` times R, in double, rounded to float32. */
+export async function applyRotation(
+  matrix: Matrix,
+  rotation: Float64Array,
+  options: { threads: number | null },
+): Promise<Matrix> {
+  const { rows, columns } = matrix;
+  const graph = new GraphBuilder('rotate');
+  const input = graph.node('Cast', [graph.input('rows', 'float32', ['n', columns])], { to: DOUBLE });
+  const turned = graph.node('MatMul', [input, graph.input('rotation', 'float64', [columns, columns])]);
+  graph.output('rotated', graph.node('Cast', [turned], { to: 1 }), 'float32', ['n', columns]);
+  const session = await createSession(graph.build(), options);
+  try {
+    const { rotated } = await session.run({
+      rows: { shape: [rows, columns], data: matrix.values },
+      rotation: { shape: [columns, columns], data: rotation },
+    });
+    return { rows, columns, values: rotated?.data as Float32Array };
+  } finally {
+    await session.release();
+  }
+}
+
+async function polarFactor(
+  product: Float64Array,
+  columns: number,
+  options: { seed: number; threads: number | null },
+  hooks: InequalityHooks,
+): Promise<Float64Array> {
+  const random = createRandom(options.seed, 'procrustes');
+  const bound = spectralBound(product, columns);
+  // Gaussian columns x columns has norm of about 2 sqrt(columns).
+  const noise = NOISE / (2 * Math.sqrt(columns));
+  let current = product.map((value) => ((bound > 0 ? value / bound : 0) + noise * random.normal()) / (1 + 10 * NOISE));
+  const identity = new Float64Array(columns * columns);
+  for (let k = 0; k < columns; k++) identity[k * (columns + 1)] = 1;
+  const session = await createSession(stepGraph(columns), options);
+  try {
+    const shape = [columns, columns];
+    let smallest = bound > 0 ? SMALLEST : NOISE * SMALLEST;
+    for (let step = 0; step < MAX_STEPS; step++) {
+      await pause(hooks);
+      // x -> alpha x (3 - alpha^2 x^2) / 2 brings [smallest, 1] as near to 1 as a cubic can.
+      const alpha = Math.sqrt(3 / (1 + smallest + smallest * smallest));
+      const results = await session.run({
+        current: { shape, data: current },
+        identity: { shape, data: identity },
+        linear: { shape: [], data: Float64Array.of(1.5 * alpha) },
+        cubic: { shape: [], data: Float64Array.of(0.5 * alpha ** 3) },
+      });
+      const residual = results.residual?.data[0] as number;
+      if (residual / product.length < TOLERANCE) break;
+      current = results.next?.data as Float64Array as Float64Array<ArrayBuffer>;
+      smallest = Math.min(1, 0.5 * alpha * smallest * (3 - alpha * alpha * smallest * smallest));
+    }
+  } finally {
+    await session.release();
+  }
+  return current;
+}
+
+/** sqrt(largest column sum x largest row sum) of absolute values: at least the largest singular value. */
+function spectralBound(matrix: Float64Array, columns: number): number {
+  const columnSums = new Float64Array(columns);
+  let largestRow = 0;
+  for (let row = 0; row < columns; row++) {
+    let sum = 0;
+    for (let k = 0; k < columns; k++) {
+      const size = Math.abs(matrix[row * columns + k] as number);
+      sum += size;
+      columnSums[k] = (columnSums[k] as number) + size;
+    }
+    largestRow = Math.max(largestRow, sum);
+  }
+  return Math.sqrt(largestRow * columnSums.reduce((largest, sum) => Math.max(largest, sum), 0));
+}
+
+/** X'Y in double. */
+function crossProductGraph(columns: number): Uint8Array {
+  const graph = new GraphBuilder('cross product');
+  const double = (name: string) => graph.node('Cast', [graph.input(name, 'float32', ['n', columns])], { to: DOUBLE });
+  const transposed = graph.node('Transpose', [double('from')], { perm: [1, 0] });
+  graph.output('product', graph.node('MatMul', [transposed, double('to')]), 'float64', [columns, columns]);
+  return graph.build();
+}
+
+/** next = linear X - cubic X X'X; residual = sum of squares of X'X - I, of the X that went in. */
+function stepGraph(columns: number): Uint8Array {
+  const graph = new GraphBuilder('Newton-Schulz step');
+  const square = (name: string): Value => graph.input(name, 'float64', [columns, columns]);
+  const x = square('current');
+  const gram = graph.node('MatMul', [graph.node('Transpose', [x], { perm: [1, 0] }), x]);
+  const deviation = graph.node('Sub', [gram, square('identity')]);
+  const squares = graph.node('ReduceSum', [graph.node('Mul', [deviation, deviation]), graph.int64s([0, 1])], {
+    keepdims: 0,
+  });
+  graph.output('residual', squares, 'float64', []);
+  const next = graph.node('Sub', [
+    graph.node('Mul', [x, graph.input('linear', 'float64', [])]),
+    graph.node('Mul', [graph.node('MatMul', [x, gram]), graph.input('cubic', 'float64', [])]),
+  ]);
+  graph.output('next', next, 'float64', [columns, columns]);
+  return graph.build();
+}
+
+async function pause(hooks: InequalityHooks): Promise<void> {
+  throwIfCancelled(hooks.signal);
+  await hooks.progress.breathe();
+  throwIfCancelled(hooks.signal);
+}

@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest';
+import {
+  isExportFileName,
+  MAX_TEXT_LENGTH,
+  type PageMessage,
+  parseHostMessage,
+  parsePageMessage,
+  reportProblem,
+} from '../../src/protocol/messages.ts';
+import { bareReport, sampleReport } from '../fixtures/report/sampleReport.ts';
+
+describe('parsePageMessage', () => {
+  it.each<PageMessage>([
+    { type: 'ready' },
+    { type: 'cancelRun' },
+    { type: 'resumeOrRestart' },
+    { type: 'openRunFolder' },
+    { type: 'openConfig' },
+    { type: 'openConfig', rule: 'criterion.map' },
+    { type: 'exportHtml' },
+    { type: 'copyText', text: 'a\tb' },
+    { type: 'saveFile', name: 'cmc.csv', text: 'k,old/old' },
+    { type: 'saveFile', name: 'cmc.png', dataBase64: 'iVBORw0KGgo=' },
+  ])('knows $type', (message) => {
+    expect(parsePageMessage(structuredClone(message))).toEqual(message);
+  });
+
+  it('keeps known fields only', () => {
+    expect(parsePageMessage({ type: 'ready', command: 'workbench.action.quit' })).toEqual({ type: 'ready' });
+  });
+
+  it.each([
+    undefined,
+    null,
+    'ready',
+    [],
+    {},
+    { type: 'runCommand', command: 'x' },
+    { type: 'constructor' },
+    { type: 'copyText' },
+    { type: 'copyText', text: 7 },
+    { type: 'openConfig', rule: 'x'.repeat(1001) },
+    { type: 'saveFile', name: 'cmc.csv' },
+    { type: 'saveFile', name: 'cmc.png', dataBase64: 'not base64!' },
+    { type: 'saveFile', name: '../../.bashrc', text: '' },
+    { type: 'saveFile', name: 'run.sh', text: '' },
+  ])('refuses %j', (value) => {
+    expect(parsePageMessage(value)).toBeNull();
+  });
+
+  it('refuses text beyond the limit', () => {
+    expect(parsePageMessage({ type: 'copyText', text: 'x'.repeat(MAX_TEXT_LENGTH + 1) })).toBeNull();
+  });
+});
+
+describe('isExportFileName', () => {
+  it.each(['cmc.csv', 'same-class-pairs.csv', 'cmc.png', 'class rates (1).tsv'])('takes %s', (name) => {
+    expect(isExportFileName(name)).toBe(true);
+  });
+  it.each([
+    '',
+    '.csv',
+    '../cmc.csv',
+    'a/b.csv',
+    'a\\b.csv',
+    'a:b.csv',
+    'cmc.csv\n',
+    'cmc.html',
+    `${'x'.repeat(200)}.csv`,
+    7,
+  ])('refuses %j', (name) => {
+    expect(isExportFileName(name)).toBe(false);
+  });
+});
+
+describe('parseHostMessage', () => {
+  const actions = { openRunFolder: true, openConfig: true, exportHtml: true, cliCommand: null };
+  const run = {
+    name: 'digits',
+    oldName: null,
+    newName: null,
+    phase: null,
+    phaseIndex: null,
+    phaseTotal: null,
+    done: null,
+    total: null,
+    unit: null,
+    started: null,
+    cancelling: false,
+  };
+
+  it.each([
+    { kind: 'loading', phase: null },
+    { kind: 'running', run },
+    { kind: 'report', report: bareReport(), actions },
+    {
+      kind: 'failed',
+      failure: { title: 'a', message: 'b', remedy: null, again: null, openRunFolder: false, openConfig: false },
+    },
+  ])('takes $kind', (state) => {
+    expect(parseHostMessage({ type: 'snapshot', state })).toEqual({ type: 'snapshot', state });
+  });
+
+  it.each([
+    { kind: 'loading' },
+    { kind: 'running', run: { ...run, done: Number.NaN } },
+    { kind: 'running', run: { ...run, cancelling: 'no' } },
+    { kind: 'report', report: null, actions },
+    { kind: 'report', report: bareReport(), actions: {} },
+    { kind: 'failed', failure: { title: 'a' } },
+    { kind: 'other' },
+    null,
+  ])('refuses %j', (state) => {
+    expect(parseHostMessage({ type: 'snapshot', state })).toBeNull();
+  });
+
+  it('keeps strings of restore only', () => {
+    const message = parseHostMessage({
+      type: 'snapshot',
+      state: { kind: 'loading', phase: 'a' },
+      restore: { run: '/r', bad: 7 },
+    });
+    expect(message?.restore).toEqual({ run: '/r' });
+  });
+});
+
+describe('reportProblem', () => {
+  it('finds none in reports', () => {
+    expect(reportProblem(sampleReport())).toBeNull();
+    expect(reportProblem(bareReport())).toBeNull();
+  });
+
+  it.each([
+    [null, 'not a Backcompat report'],
+    [{ format: 'other' }, 'not a Backcompat report'],
+    [{ ...sampleReport(), formatVersion: 2 }, 'format version 2'],
+    [{ ...sampleReport(), formatVersion: 'x' }, 'which version'],
+    [{ ...sampleReport(), worst: undefined }, 'no "worst"'],
+    [{ ...sampleReport(), gates: {} }, 'no "gates"'],
+  ])('names it: %#', (value, words) => {
+    expect(reportProblem(value)).toContain(words);
+  });
+
+  it('reads minor versions of its own major', () => {
+    expect(reportProblem({ ...sampleReport(), formatVersion: 1.4 })).toBeNull();
+  });
+});
