@@ -306,6 +306,18 @@ function stacked(charts: readonly LiveChart[]): Node[] {
   ]);
 }
 
+/** The tolerance from which on next to nothing is violated: beyond it lies empty paper. */
+function usedTolerance(report: Report): number {
+  const { tolerances, tolerance } = report.curves;
+  const curves = [tolerance.pair, tolerance.jitteredOld, tolerance.procrustes].filter((curve) => curve !== null);
+  const last = tolerances.findLastIndex((_, at) =>
+    curves.some((curve) => signs.some((sign) => (curve[sign][at] ?? 0) >= 0.005)),
+  );
+  const atLeast = 2 * Math.max(...report.protocol.epsilons);
+  const used = tolerances.find((value, at) => at > last && value >= atLeast);
+  return used ?? tolerances[tolerances.length - 1] ?? 1;
+}
+
 function toleranceSection({ report, tools }: PageContext): HTMLElement {
   const { tolerances, tolerance } = report.curves;
   if (tolerances.length < 2) {
@@ -319,7 +331,7 @@ function toleranceSection({ report, tools }: PageContext): HTMLElement {
     ['Procrustes', tolerance.procrustes, { ...dashOf('newNew') }],
     ['this pair', tolerance.pair, dashOf('newOld')],
   ];
-  const end = tolerances[tolerances.length - 1] ?? 1;
+  const end = usedTolerance(report);
   const charts = signs.map((sign, index) => {
     const marks = report.inequalities[sign].byEpsilon.flatMap(({ epsilon, rate }) =>
       rate === null || epsilon > end ? [] : [{ x: epsilon, y: rate }],
@@ -330,7 +342,7 @@ function toleranceSection({ report, tools }: PageContext): HTMLElement {
             {
               label,
               look,
-              points: tolerances.map((x, at) => ({ x, y: curve[sign][at] ?? 0 })),
+              points: tolerances.map((x, at) => ({ x, y: curve[sign][at] ?? 0 })).filter((point) => point.x <= end),
               ...(label === 'this pair' ? { marks } : {}),
             },
           ]

@@ -208,8 +208,13 @@ function whiskersOf(report: Report, name: CellName): Whisker[] {
   });
 }
 
+/** Everything of a curve that its axis should hold. */
+function heightsOf(series: Series): number[] {
+  const ends = (series.whiskers ?? []).flatMap((whisker) => [whisker.low, whisker.high]);
+  return [...series.points.map((point) => point.y), ...ends];
+}
+
 function cmcSection({ report, tools }: PageContext): HTMLElement {
-  // The shipped cell last: drawn on top.
   const cells = cellsWithCmc(report);
   if (cells.length === 0)
     return figure(tools, { title: 'CMC', body: [h('p', { class: 'nothing-here' }, 'This report has no curves.')] });
@@ -225,18 +230,18 @@ function cmcSection({ report, tools }: PageContext): HTMLElement {
       marks: curve.slice(0, 1).map((y) => ({ x: 1, y })),
     };
   });
-  const values = series.flatMap((item) => [
-    ...item.points.map((point) => point.y),
-    ...(item.whiskers ?? []).flatMap((whisker) => [whisker.low, whisker.high]),
-  ]);
-  const y = niceScale(values, 5, [1]);
-  const low = Math.max(0, y.ticks.find((tick) => tick > y.low) !== undefined ? y.low : 0);
+  const y = niceScale(series.filter((item) => item.label !== cellLooks.oldNew.label).flatMap(heightsOf), 5, [1]);
+  const low = Math.max(0, y.low);
+  // No service ships old queries on a new gallery: it may not squeeze the cells that are compared.
+  const first = report.curves.cmc.oldNew?.[0];
+  const leftOut = cells.length > 1 && first !== undefined && first < low;
+  const drawn = leftOut ? series.filter((item) => item.label !== cellLooks.oldNew.label) : series;
   const chart = lineChart({
     label: cmcLabel(report),
     height: 300,
     x: { low: 1, high: Math.max(2, length), ticks: ticksOfRanks(length), title: 'k nearest' },
     y: { low, high: 1, ticks: y.ticks.filter((tick) => tick >= low && tick <= 1) },
-    series,
+    series: drawn,
     labels: 'end',
     xWords: (k) => (k === 1 ? 'the first hit' : `among the ${count(k)} nearest`),
   });
@@ -249,7 +254,7 @@ function cmcSection({ report, tools }: PageContext): HTMLElement {
       : '';
   return figure(tools, {
     title: cmcTitle(report),
-    caption: `CMC: share of queries with a right item among the k nearest.${intervals}`,
+    caption: `CMC: share of queries with a right item among the k nearest.${intervals}${leftOut ? ` ${cellLooks.oldNew.label}, ${number(first)} at the first hit, is off the scale.` : ''}`,
     fileName: 'cmc',
     body: [chart.element],
     png: () => pngOf([chart]),

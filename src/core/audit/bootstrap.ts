@@ -134,7 +134,7 @@ export function classIntervals(
     const random = createRandom(plan.seed, `bootstrap/class/${label}`);
     for (let r = 0; r < plan.resamples; r++) {
       let sum = 0;
-      for (let k = 0; k < own.length; k++) sum += own[random.integer(own.length)] as number;
+      for (let k = 0; k < own.length; k++) sum += own[pick(random, own.length)] as number;
       replicates[r] = sum / own.length;
     }
     return percentileInterval(replicates, plan.confidence);
@@ -174,13 +174,21 @@ function resamplingUnits(plan: BootstrapPlan): ResamplingUnits {
   };
 }
 
+/**
+ * Nearly uniform in [0, bound): chances differ by at most 2^-32, far below what resamples can show, and
+ * there are millions of draws, for which the unbiased way takes three times as long.
+ */
+function pick(random: Random, bound: number): number {
+  return Math.floor((random.uint32() * bound) / 4294967296);
+}
+
 /** How often each unit is in each resample: `units` draws with replacement. */
 function drawCounts(random: Random, counts: Float64Array, rows: number, units: number): void {
   counts.fill(0);
   for (let r = 0; r < rows; r++) {
     const row = r * units;
     for (let draw = 0; draw < units; draw++) {
-      const at = row + random.integer(units);
+      const at = row + pick(random, units);
       counts[at] = (counts[at] as number) + 1;
     }
   }

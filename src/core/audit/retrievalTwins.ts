@@ -1,5 +1,5 @@
-import { loadMatrix, type Matrix, type VectorForm } from './vectors.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
+import { loadMatrix, type Matrix, type VectorForm } from './vectors.ts';
 
 /** Values read at once to compare rows: 16 MB. */
 const COMPARED_VALUES = 4_194_304;
