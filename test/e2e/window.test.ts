@@ -95,8 +95,10 @@ describe('a window on a folder with a config', () => {
       }
     }
     await workbench.webview.getByRole('button', { name: 'Export HTML' }).click();
-    const exported = path.join(folder, 'exported.html');
-    await page.locator('.quick-input-widget input[type="text"]').fill(exported);
+    // The dialog fills in its proposal step by step.
+    const proposal = page.locator('.quick-input-widget input[type="text"]');
+    await expect.poll(() => proposal.inputValue(), { timeout: 30_000 }).toMatch(/\/window\/[\w-]+\.html$/);
+    const exported = await proposal.inputValue();
     await page.keyboard.press('Enter');
     await expect.poll(() => existsSync(exported), { timeout: 30_000 }).toBe(true);
     expect(readFileSync(exported, 'utf8')).toMatch(/^<!DOCTYPE html>[\s\S]*<\/html>\s*$/);

@@ -179,8 +179,10 @@ function cellNotes(report: Report): string[] {
   const paragon = report.paragonCells?.newNew[metric];
   if (paragon) notes.push(`Paragon, full backfill: ${label} ${number(paragon.value)} ${interval(paragon.interval)}.`);
   const tax = report.tax?.[metric];
-  if (tax !== undefined)
-    notes.push(`Compatibility costs the new model ${signed(tax)} of ${label} against the paragon.`);
+  if (tax !== undefined) {
+    const words = tax < 0 ? 'is better than the paragon by' : 'pays for compatibility, against the paragon,';
+    notes.push(`On a new gallery the new model ${words} ${number(Math.abs(tax))} of ${label}.`);
+  }
   const gain = report.updateGain[metric];
   if (gain && gain.value !== null) {
     notes.push(

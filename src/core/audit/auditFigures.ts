@@ -8,6 +8,7 @@ import { compatibilityTax, criterionEntry, updateGain } from './criterion.ts';
 import { resolveDimensionRule } from './dimensionRule.ts';
 import { flipFigures } from './flips.ts';
 import { type MeasuredPair, type MeasureHooks, type MeasureOptions, measurePair } from './measurePair.ts';
+import { makePairSetup } from './pairSetup.ts';
 import { measureReferences } from './references.ts';
 import { sampleRows } from './sampling.ts';
 import { QueryStatistics, type Statistic, sum } from './statistics.ts';
@@ -44,10 +45,9 @@ export async function auditFigures(
     ? Int32Array.from({ length: queries.count }, (_, row) => row)
     : sampleRows(queries.labelOf, most, protocol.seed);
 
-  const measured = await measurePair(input, rows, rule, options, hooks);
-  const { setup } = measured;
+  const setup = makePairSetup(queries, gallery, rows);
   const matched = Float64Array.from(setup.matchCount, (count) => (count > 0 ? 1 : 0));
-  const matchedQueries = matched.reduce((total, inside) => total + inside, 0);
+  const matchedQueries = sum(matched);
   if (matchedQueries === 0) {
     throw new BackcompatError(
       'bad-data',
@@ -59,6 +59,7 @@ export async function auditFigures(
       },
     );
   }
+  const measured = await measurePair(input, rows, setup, rule, options, hooks);
 
   hooks.progress.phase('Reference rows');
   const tolerances = chooseTolerances(measured, protocol.epsilons);

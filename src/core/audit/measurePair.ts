@@ -4,7 +4,7 @@ import type { VectorSource } from '../data/vectorSource.ts';
 import type { AuditInput } from './auditInput.ts';
 import { histogramEdges } from './histogramEdges.ts';
 import { type InequalityFigures, measureInequalities } from './inequalities.ts';
-import { makePairSetup, type PairSetup } from './pairSetup.ts';
+import type { PairSetup } from './pairSetup.ts';
 import { measureRetrieval, type PerQuery } from './retrieval.ts';
 import type { TripletSums } from './triplets.ts';
 import { BlockReader, formFor, loadMatrix, type Matrix, type VectorForm } from './vectors.ts';
@@ -49,11 +49,13 @@ export interface MeasureOptions {
  * Measures inequalities, retrieval, triplets and histograms of a pair (metrics.md sections 1-3).
  * The audited queries are held in memory, galleries are read in blocks.
  * @param rows audited query rows (all, or a sample), ascending
+ * @param setup of these rows
  * @param rule how new vectors enter the old space
  */
 export async function measurePair(
   input: AuditInput,
   rows: Int32Array,
+  setup: PairSetup,
   rule: DimensionRule,
   options: MeasureOptions,
   hooks: MeasureHooks,
@@ -62,7 +64,6 @@ export async function measurePair(
   const { distance } = protocol;
   const oldForm = formFor(distance, vectors.oldQuery.dimension);
   const newForm = formFor(distance, vectors.newQuery.dimension);
-  const setup = makePairSetup(input.queries, input.gallery, rows);
   const edges = await chooseEdges(input, rows, oldForm, newForm);
   const oldQuery = await loadMatrix(vectors.oldQuery, oldForm, rows);
   const newQuery = await loadMatrix(vectors.newQuery, newForm, rows);

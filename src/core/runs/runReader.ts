@@ -50,10 +50,15 @@ export class RunReader {
    */
   async read(onEvent?: (event: RunEvent) => void): Promise<RunSummary | null> {
     // Before the events: a run that ends in between has then written its last state.
-    const alive = isLocked(this.#directory);
+    let alive = isLocked(this.#directory);
     const request = await this.#readRequest();
     if (request === null) return null;
     await this.#readEvents(onEvent);
+    if (!alive && this.#events.final === null) {
+      // It may have begun since the first look: a run that was never seen alive must not read as dead.
+      alive = isLocked(this.#directory);
+      await this.#readEvents(onEvent);
+    }
     const events = this.#events;
     const state: RunState = events.final ?? (alive ? 'running' : 'stopped');
     return {
