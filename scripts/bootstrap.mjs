@@ -22,9 +22,11 @@ export class SetupError extends Error {}
 function execute(command, args, { cwd = root, env = process.env } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    // What went wrong stands at the beginning (npm) or at the end (make).
     let output = '';
     const keep = (chunk) => {
-      output = (output + chunk).slice(-4000);
+      output += chunk;
+      if (output.length > 6000) output = `${output.slice(0, 2000)}\n...\n${output.slice(-3000)}`;
     };
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);

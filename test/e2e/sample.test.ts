@@ -87,13 +87,12 @@ describe('from nothing to a verdict', () => {
     await workbench.command('Backcompat: Run Audit');
     await workbench.choice('v1-v2-independent').click();
     await workbench.webview.getByRole('progressbar').waitFor();
-    await page.locator('.statusbar-item', { hasText: 'audit v1-v2-independent' }).waitFor();
-    await row('Runs', 'v1-v2-independent', 'audit, ').waitFor();
-    await workbench.screenshot('sample-running');
-
     const [directory, ...others] = runDirectories('v1-v2-independent') as [string, ...string[]];
     expect(others).toEqual([]);
     await whileHeld(directory, async () => {
+      await page.locator('.statusbar-item', { hasText: 'audit v1-v2-independent' }).waitFor();
+      await row('Runs', 'v1-v2-independent', 'audit, (?!stopped)').waitFor();
+      await workbench.screenshot('sample-running');
       // In a browser the workbench writes down which editors are open every five seconds, and not when it is left.
       await page.waitForTimeout(8000);
       await workbench.reload();
@@ -139,7 +138,9 @@ describe('from nothing to a verdict', () => {
   it('cancels a run', async () => {
     await workbench.command('Backcompat: Run Audit');
     await workbench.choice('v1-v2-compatible').click();
-    await workbench.webview.getByRole('button', { name: 'Cancel' }).click();
+    await expect.poll(() => runDirectories('v1-v2-compatible').filter(isLocked).length, { timeout: minute }).toBe(1);
+    const [directory] = runDirectories('v1-v2-compatible').filter(isLocked) as [string];
+    await whileHeld(directory, () => workbench.webview.getByRole('button', { name: 'Cancel' }).click());
     await row('Runs', 'v1-v2-compatible', 'audit, cancelled').waitFor();
     await workbench.webview.getByText('The audit was cancelled').waitFor();
     await workbench.screenshot('sample-cancelled');

@@ -184,6 +184,5 @@ export async function troublesOf({ page, troubles }: OpenPage): Promise<string[]
 
 /** Text as it is rendered: hidden parts left out, cells apart. */
 export function innerText(locator: Locator): Promise<string> {
-  // biome-ignore lint/performance/useDomNodeTextContent: Playwright's method, and what is rendered is what is asked
   return locator.innerText();
 }

@@ -349,8 +349,9 @@ function classColumns(many: boolean): Column<ClassEntry>[] {
   ];
 }
 
-const classCaption =
-  'mAP by class, largest gain first. Hollow: old/old, filled: new/old, bar: 95 % interval of the difference.';
+function classCaption(report: Report): string {
+  return `mAP by class, largest gain first. Hollow: old/old, filled: new/old, bar: ${percent(report.protocol.bootstrap.confidence)} interval of the difference.`;
+}
 
 function fewClassesSection({ report, tools }: PageContext): HTMLElement {
   const table = dataTable<ClassEntry>({
@@ -362,7 +363,7 @@ function fewClassesSection({ report, tools }: PageContext): HTMLElement {
   });
   return figure(tools, {
     title: classesTitle(report),
-    caption: classCaption,
+    caption: classCaption(report),
     fileName: 'classes',
     items: table.items,
     body: [table.element],
@@ -416,7 +417,7 @@ function manyClassesSection({ report, tools }: PageContext): HTMLElement {
     }),
     figure(tools, {
       title: 'Classes by gain',
-      caption: classCaption,
+      caption: classCaption(report),
       fileName: 'classes',
       items: table.items,
       body: [table.element],

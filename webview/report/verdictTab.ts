@@ -13,7 +13,7 @@ import {
   verdictRows,
   verdictSentence,
 } from '../../src/core/contract/findings.ts';
-import { interval, metricLabel, number, signed, signedInterval } from '../../src/core/contract/format.ts';
+import { interval, metricLabel, number, percent, signed, signedInterval } from '../../src/core/contract/format.ts';
 import type { GateResult, Report } from '../../src/core/contract/report.ts';
 import { axisHead } from '../components/axis.ts';
 import { dataTable } from '../components/dataTable.ts';
@@ -125,7 +125,7 @@ function criterionSection({ report, tools }: PageContext): HTMLElement {
         cell: ([, entry]) => signed(entry.difference),
       },
       {
-        title: '95 % interval',
+        title: `${percent(report.protocol.bootstrap.confidence)} interval`,
         width: '9em',
         folds: true,
         cell: ([, entry]) => h('span', { class: 'interval-text' }, signedInterval(entry.interval)),

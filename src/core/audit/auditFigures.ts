@@ -274,7 +274,8 @@ function chooseTolerances({ inequalities }: MeasuredPair, epsilons: readonly num
   const wanted = Math.max(3 * shift, 2 * Math.max(...epsilons), 1e-3);
   const unit = 10 ** Math.floor(Math.log10(wanted));
   const high = unit * ([1, 2, 3, 5, 10].find((factor) => factor * unit >= wanted) ?? 10);
-  return Array.from({ length: TOLERANCE_POINTS }, (_, point) => (high * point) / (TOLERANCE_POINTS - 1));
+  // Denser near 0, where the floor falls within a hundredth.
+  return Array.from({ length: TOLERANCE_POINTS }, (_, point) => high * (point / (TOLERANCE_POINTS - 1)) ** 2);
 }
 
 /** Shares of pairs per bin. */
