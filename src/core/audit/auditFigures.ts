@@ -23,8 +23,8 @@ export type AuditFigures = Omit<
 >;
 
 const CMC_CURVE_LENGTH = 20;
-/** Points of the curve of rates against tolerance, from 0 to the largest shift worth drawing. */
-const TOLERANCE_POINTS = 61;
+/** Points of the curve of rates against tolerance, from 0 to the largest shift worth drawing: the floor falls near 0. */
+const TOLERANCE_POINTS = 201;
 
 /**
  * Audits a pair: all figures of metrics.md that need nothing but the vectors of both models.
@@ -274,8 +274,7 @@ function chooseTolerances({ inequalities }: MeasuredPair, epsilons: readonly num
   const wanted = Math.max(3 * shift, 2 * Math.max(...epsilons), 1e-3);
   const unit = 10 ** Math.floor(Math.log10(wanted));
   const high = unit * ([1, 2, 3, 5, 10].find((factor) => factor * unit >= wanted) ?? 10);
-  // Denser near 0, where the floor falls within a hundredth.
-  return Array.from({ length: TOLERANCE_POINTS }, (_, point) => high * (point / (TOLERANCE_POINTS - 1)) ** 2);
+  return Array.from({ length: TOLERANCE_POINTS }, (_, point) => (high * point) / (TOLERANCE_POINTS - 1));
 }
 
 /** Shares of pairs per bin. */

@@ -24,13 +24,16 @@ export interface PairSetup {
  */
 export function makePairSetup(queries: AuditItems, gallery: AuditItems, rows?: Int32Array): PairSetup {
   const classes = gallery.classNames.length;
-  const galleryRowOf = new Map<string, number>();
-  gallery.ids.forEach((id, row) => {
-    galleryRowOf.set(id, row);
-  });
   const count = rows?.length ?? queries.count;
   const queryLabel = new Int32Array(count);
   const selfOf = new Int32Array(count).fill(-1);
+  // By query, not by gallery item: there are rarely as many, and a sample has few.
+  const queryOf = new Map<string, number>();
+  for (let i = 0; i < count; i++) queryOf.set(queries.ids[rows?.[i] ?? i] as string, i);
+  gallery.ids.forEach((id, row) => {
+    const query = queryOf.get(id);
+    if (query !== undefined) selfOf[query] = row;
+  });
   const classStart = new Int32Array(classes + 1);
   for (const label of gallery.labelOf) classStart[label + 1] = (classStart[label + 1] as number) + 1;
   for (let c = 0; c < classes; c++) classStart[c + 1] = (classStart[c + 1] as number) + (classStart[c] as number);
@@ -45,8 +48,7 @@ export function makePairSetup(queries: AuditItems, gallery: AuditItems, rows?: I
     const item = rows?.[i] ?? i;
     const label = queries.labelOf[item] as number;
     queryLabel[i] = label;
-    const self = galleryRowOf.get(queries.ids[item] as string) ?? -1;
-    selfOf[i] = self;
+    const self = selfOf[i] as number;
     if (self >= 0 && gallery.labelOf[self] !== label) {
       const id = queries.ids[item];
       throw new BackcompatError(

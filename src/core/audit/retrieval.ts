@@ -34,7 +34,7 @@ export interface RetrievalInput {
   triplets?: { count: number; seed: number };
   /** null: one a core. */
   threads: number | null;
-  /** Memory for complete rows of scores; the gallery is read once for each set of rows that fits. Default 256 MB. */
+  /** Memory for complete rows of scores; the gallery is read once for each set of rows that fits. Default 512 MB. */
   scoreBytes?: number;
 }
 
@@ -45,7 +45,7 @@ export interface RetrievalFigures {
   triplets: TripletSums | null;
 }
 
-const SCORE_BYTES = 268_435_456;
+const SCORE_BYTES = 536_870_912;
 /** A float32 key and a uint16 bin. */
 const PAIR_BYTES = 6;
 /** Scores of one product: a few million are fastest. */

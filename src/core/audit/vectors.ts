@@ -46,7 +46,8 @@ export async function loadMatrix(source: VectorSource, form: VectorForm, rows?: 
         position += length;
       }
     }
-    shapeRows(raw, source.dimension, size, form, values, start, source.name, rows, start);
+    const nameOf = (row: number) => (rows?.[start + row] ?? start + row) + 1;
+    shapeRows(raw, source, size, form, values.subarray(start * form.columns), null, nameOf);
   }
   return { rows: count, columns: form.columns, values };
 }
@@ -58,6 +59,8 @@ export class BlockReader {
   readonly blockRows: number;
   readonly #raw: Float32Array | null;
   readonly #values: Float32Array;
+  /** 1 / length of each row once it was read (0 before): galleries are read many times. */
+  readonly #scales: Float64Array | null;
 
   constructor(source: VectorSource, form: VectorForm, blockRows: number) {
     this.source = source;
@@ -66,6 +69,7 @@ export class BlockReader {
     this.#values = new Float32Array(this.blockRows * form.columns);
     // Same length: rows are read where they stay, and normalised in place.
     this.#raw = source.dimension === form.columns ? null : new Float32Array(this.blockRows * source.dimension);
+    this.#scales = form.normalise ? new Float64Array(source.count) : null;
   }
 
   /** Rows [start, start + blockRows), fewer at the end. */
@@ -73,48 +77,57 @@ export class BlockReader {
     const rows = Math.min(this.blockRows, this.source.count - start);
     const raw = this.#raw ?? this.#values;
     await this.source.read(start, rows, raw);
-    shapeRows(raw, this.source.dimension, rows, this.form, this.#values, 0, this.source.name, undefined, start);
+    const scales = this.#scales?.subarray(start, start + rows) ?? null;
+    shapeRows(raw, this.source, rows, this.form, this.#values, scales, (row) => start + row + 1);
     return { rows, columns: this.form.columns, values: this.#values.subarray(0, rows * this.form.columns) };
   }
 }
 
+/**
+ * Cuts, fills up and normalises `count` rows of `raw` into `into`, which may be the same array when the
+ * lengths are equal.
+ * @param scales 1 / length of each row, 0 where not known yet: those are filled in
+ * @param rowNumber number of a row in the source, from 1, for messages
+ */
 function shapeRows(
   raw: Float32Array,
-  rawColumns: number,
+  source: VectorSource,
   count: number,
   form: VectorForm,
   into: Float32Array,
-  intoRow: number,
-  name: string,
-  rows: Int32Array | undefined,
-  firstRow: number,
+  scales: Float64Array | null,
+  rowNumber: (row: number) => number,
 ): void {
   const { columns } = form;
+  const rawColumns = source.dimension;
   const shared = Math.min(rawColumns, columns);
+  if (!form.normalise && raw === into) return;
   for (let row = 0; row < count; row++) {
     const from = row * rawColumns;
-    const to = (intoRow + row) * columns;
-    if (!form.normalise) {
-      if (raw !== into || from !== to) {
-        for (let k = 0; k < shared; k++) into[to + k] = raw[from + k] as number;
+    const to = row * columns;
+    let scale = form.normalise ? (scales?.[row] ?? 0) : 1;
+    if (scale === 0) {
+      scale = inverseLength(raw, from, shared);
+      if (scale === Number.POSITIVE_INFINITY) {
+        // The source refuses all-zero rows; only a cut can leave one.
+        throw new BackcompatError(
+          'bad-data',
+          `${source.name}, row ${rowNumber(row)}: the first ${shared} components are all zero, so it has no direction to compare.`,
+          { place: { row: rowNumber(row) }, remedy: 'Remove the row, or choose another dimension rule or distance.' },
+        );
       }
-      continue;
+      if (scales !== null) scales[row] = scale;
     }
-    let squared = 0;
-    for (let k = 0; k < shared; k++) {
-      const value = raw[from + k] as number;
-      squared += value * value;
-    }
-    if (squared === 0) {
-      // The source refuses all-zero rows; only a cut can leave one.
-      const shown = (rows?.[firstRow + row] ?? firstRow + row) + 1;
-      throw new BackcompatError(
-        'bad-data',
-        `${name}, row ${shown}: the first ${shared} components are all zero, so it has no direction to compare.`,
-        { place: { row: shown }, remedy: 'Remove the row, or choose another dimension rule or distance.' },
-      );
-    }
-    const scale = 1 / Math.sqrt(squared);
     for (let k = 0; k < shared; k++) into[to + k] = (raw[from + k] as number) * scale;
   }
+}
+
+/** 1 / length of values[from ... from + length), summed in double; infinite for zeros. */
+function inverseLength(values: Float32Array, from: number, length: number): number {
+  let squared = 0;
+  for (let k = from; k < from + length; k++) {
+    const value = values[k] as number;
+    squared += value * value;
+  }
+  return 1 / Math.sqrt(squared);
 }
