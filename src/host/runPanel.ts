@@ -9,6 +9,7 @@ import { actionsFor, intentHandlers, type PageSubject } from './pageIntents.ts';
 import { ReportPage } from './reportPage.ts';
 import { pageStateOf } from './runState.ts';
 import type { Services } from './services.ts';
+import { momentWords } from './words.ts';
 
 /** A run's page moves twice a second while the run lives. */
 const FOLLOW_INTERVAL_MS = 500;
@@ -111,7 +112,8 @@ class RunPanel implements vscode.Disposable {
     const relevant = JSON.stringify([{ ...run, updated: '' }, cancelling]);
     if (relevant === this.#shown || this.#disposed) return;
     this.#shown = relevant;
-    this.panel.title = vscode.l10n.t('{0} ({1})', run.name, run.kind);
+    // Several runs of a pair may be open: the time tells them apart.
+    this.panel.title = `${run.name} · ${momentWords(run.created)}`;
     this.#subject = { directory: this.#directory, report: run.report };
     const config = this.#services.configs.configs.find(({ uri }) => uri.fsPath === run.configFile);
     const state = await pageStateOf(run, {

@@ -269,7 +269,7 @@ describe('measureInequalities, against plain loops', () => {
 
   it('gives the same figures for every block size and thread count', async () => {
     const data = randomCase({ distance: 'cosine', queries: 333, gallery: 2111, classes: 11, shared: 0.3 });
-    const options = { worstPairs: 20, classPairs: true, tolerances: [0, 0.02, 0.3] };
+    const options = { worstPairs: 20, classPairs: true, tolerances: [0, 0.02, 0.04] };
     const first = await measure(data, { ...options, blockRows: 2111, threads: 1 });
     for (const [blockRows, threads] of [
       [1, 2],
@@ -348,7 +348,7 @@ describe('worst pairs', () => {
 describe('tolerance rates', () => {
   it('are the shares of all pairs above each tolerance', async () => {
     const data = randomCase({ distance: 'cosine', queries: 120, gallery: 500, classes: 5, shared: 0.5 });
-    const tolerances = Array.from({ length: 61 }, (_, k) => (k * k) / 3600);
+    const tolerances = Array.from({ length: 61 }, (_, k) => k / 100);
     const figures = await measure(data, { tolerances });
     const pairs = await everyPair(data);
     for (const sign of ['positive', 'negative'] as const) {
@@ -363,6 +363,13 @@ describe('tolerance rates', () => {
       });
     }
   });
+});
+
+it('refuses tolerances that are not evenly spaced from 0', async () => {
+  const data = randomCase({ distance: 'cosine', queries: 3, gallery: 3, classes: 2 });
+  for (const tolerances of [[0], [0, 0.1, 0.3], [0.1, 0.2], []]) {
+    await expect(measure(data, { tolerances })).rejects.toMatchObject({ code: 'internal' });
+  }
 });
 
 describe('class pairs', () => {

@@ -282,7 +282,9 @@ function breakable(rule: string): DocumentFragment {
 }
 
 const gateExample = `"gates": {
-  "criterion.map": ["error", { "state": "within-margin" }],
+  "criterion.map": [
+    "error", { "state": "within-margin" }
+  ],
   "flips.negativeFlipRate": [
     "error", { "max": 0.01, "bound": "upper" }
   ]

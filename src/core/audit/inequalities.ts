@@ -5,7 +5,7 @@ import { createSession, type Session, type Tensor } from '../engine/session.ts';
 import { type ClassPairFigures, ClassPairs } from './inequalityClassPairs.ts';
 import { buildLossGraph, buildTileGraph, type TileGraph } from './inequalityGraph.ts';
 import { type ClassOrder, orderByClass } from './inequalityOrder.ts';
-import { ToleranceCounts } from './inequalityTolerances.ts';
+import { ToleranceCounts, type ToleranceGrid, toleranceGrid } from './inequalityTolerances.ts';
 import { exactDistances, type PairDifference, type Suspect, WorstPairs } from './inequalityWorst.ts';
 import type { PairSetup } from './pairSetup.ts';
 import type { BlockReader, Matrix } from './vectors.ts';
@@ -26,7 +26,7 @@ export interface InequalityInput {
   /** How many worst pairs of each sign to list; 0: none. */
   worstPairs: number;
   classPairs: boolean;
-  /** Ascending, each >= 0: rates of the whole set at these as well. */
+  /** 0, step, 2 step, ... (2 to 255 of them): rates of the whole set at these as well. */
   tolerances?: readonly number[];
   threads: number | null;
 }
@@ -102,6 +102,7 @@ class InequalityPass {
   readonly #worst: Record<'positive' | 'negative', WorstPairs> | null;
   readonly #classPairs: ClassPairs | null;
   readonly #groups: 'none' | 'query' | 'gallery';
+  readonly #grid: ToleranceGrid | null;
   readonly #tolerances: Record<'positive' | 'negative', ToleranceCounts> | null;
   readonly #sessions = new Map<string, Session>();
   #donePairs = 0;
@@ -132,9 +133,11 @@ class InequalityPass {
         : null;
     this.#classPairs = input.classPairs ? new ClassPairs(setup) : null;
     this.#groups = this.#chooseGroups();
-    this.#tolerances = tolerances
-      ? { positive: new ToleranceCounts(tolerances), negative: new ToleranceCounts(tolerances) }
-      : null;
+    this.#grid = tolerances ? toleranceGrid(tolerances) : null;
+    this.#tolerances = this.#grid && {
+      positive: new ToleranceCounts(this.#grid),
+      negative: new ToleranceCounts(this.#grid),
+    };
   }
 
   /** Which side of a tile has fewer classes to sum over: that product is the cheaper one. */
@@ -248,7 +251,7 @@ class InequalityPass {
           }
           this.#worst?.[sign].note(first + i, tileStart, reduced[row + width - 1] as number);
         }
-        this.#tolerances?.[sign].add(results[`${sign}Scores`]?.data as Float32Array);
+        this.#tolerances?.[sign].add(results[`${sign}Codes`]?.data as Uint16Array);
       }
       if (groups !== null) this.#addGroups(results, groups.slots, queryLabels, galleryLabels);
       this.#donePairs += positions.length * galleryLabels.length;
@@ -301,7 +304,7 @@ class InequalityPass {
         bothSigns,
         maxima: this.#worst !== null,
         groups,
-        scores: this.#tolerances !== null,
+        tolerances: this.#grid,
       }),
     );
   }

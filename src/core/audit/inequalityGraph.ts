@@ -1,5 +1,6 @@
 import type { Distance } from '../contract/report.ts';
 import { GraphBuilder, type Value } from '../engine/graph.ts';
+import type { ToleranceGrid } from './inequalityTolerances.ts';
 
 /** What one tile of query-gallery pairs is reduced to. */
 export interface TileGraph {
@@ -16,12 +17,13 @@ export interface TileGraph {
    * items (queries x `classes`), by one product with a matrix of zeros and ones.
    */
   groups: 'none' | 'query' | 'gallery';
-  /** Every pair's severity as well (0 where the pair has the other sign). */
-  scores: boolean;
+  /** As codes of every pair: the number of these tolerances that its severity exceeds; null: no codes. */
+  tolerances: ToleranceGrid | null;
 }
 
 /** Element types of ONNX, as the attribute of Cast wants them. */
 const FLOAT = 1;
+const UINT16 = 4;
 const DOUBLE = 11;
 
 /**
@@ -39,8 +41,8 @@ const STEEP = 2 ** 100;
  * `selfPairs` [m, 2] (row, column of pairs that do not count); with `groups`: `groups` [c, q] or [n, c].
  *
  * outputs: `negative` [q, 1 + epsilons (+ 1)]: summed severity, violations at each epsilon, and the
- * maximum; `groupViolations` (first epsilon), `groupSeverity`; `negativeScores` [q, n]; with
- * `bothSigns` `positive` and `positiveScores` alike.
+ * maximum; `groupViolations` (first epsilon), `groupSeverity`; with `tolerances` `negativeCodes` [q, n]
+ * (0 where the pair has the other sign); with `bothSigns` `positive` and `positiveCodes` alike.
  */
 export function buildTileGraph(tile: TileGraph): Uint8Array {
   const graph = new GraphBuilder('inequalities');
@@ -52,7 +54,7 @@ export function buildTileGraph(tile: TileGraph): Uint8Array {
     const sums = [severity, ...steps].map((value) => graph.node('ReduceSum', [value, axis], { keepdims: 1 }));
     if (tile.maxima) sums.push(graph.node('ReduceMax', [severity, axis], { keepdims: 1 }));
     graph.output(sign, graph.node('Concat', sums, { axis: 1 }), 'float32', ['q', sums.length]);
-    if (tile.scores) graph.output(`${sign}Scores`, severity, 'float32', ['q', 'n']);
+    if (tile.tolerances) graph.output(`${sign}Codes`, exceeded(graph, severity, tile.tolerances), 'uint16', ['q', 'n']);
     return { severity, violations: steps[0] as Value };
   };
 
@@ -135,4 +137,12 @@ function distanceLoss(graph: GraphBuilder, distance: Distance, columns: number):
  */
 function above(graph: GraphBuilder, value: Value, epsilon: number): Value {
   return graph.node('HardSigmoid', [value], { alpha: { float: STEEP }, beta: { float: -STEEP * epsilon } });
+}
+
+/** How many of 0, step, 2 step, ... the value (>= 0) exceeds: min(ceil(value / step), count). */
+function exceeded(graph: GraphBuilder, value: Value, { step, count }: ToleranceGrid): Value {
+  // The clamp first: HardSigmoid is one pass.
+  const share = graph.node('HardSigmoid', [value], { alpha: { float: 1 / (step * count) }, beta: { float: 0 } });
+  const code = graph.node('Ceil', [graph.node('Mul', [share, graph.scalar(count)])]);
+  return graph.node('Cast', [code], { to: UINT16 });
 }

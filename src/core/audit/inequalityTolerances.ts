@@ -1,57 +1,72 @@
-/** Cells of the table that finds a value's tolerance; more cells, fewer comparisons. */
-const CELLS = 1024;
+import { BackcompatError } from '../contract/errors.ts';
 
-/** Counts how many severities lie above each of several tolerances, from one histogram. */
+/** Tolerances 0, step, ... (count - 1) step. */
+export interface ToleranceGrid {
+  step: number;
+  count: number;
+}
+
+/** Pairs of codes must index a table of at most 65,536 entries. */
+const MAX_COUNT = 255;
+
+/** @throws BackcompatError `internal` unless `tolerances` are 0, step, 2 step, ...: 2 to 255 of them */
+export function toleranceGrid(tolerances: readonly number[]): ToleranceGrid {
+  const count = tolerances.length;
+  const step = (tolerances.at(-1) ?? 0) / (count - 1);
+  const even = tolerances.every((tolerance, k) => Math.abs(tolerance - k * step) <= 1e-9 * step);
+  if (count < 2 || count > MAX_COUNT || !(step > 0) || !even) {
+    throw new BackcompatError('internal', `The tolerances are not 2 to ${MAX_COUNT} evenly spaced ones from 0.`);
+  }
+  return { step, count };
+}
+
+/**
+ * How many severities lie above each tolerance, from codes: the number of tolerances that a severity
+ * exceeds. Codes are counted two at a time, which halves the work and keeps neighbouring counts of a
+ * frequent code from waiting for each other.
+ */
 export class ToleranceCounts {
-  readonly #tolerances: Float64Array;
-  readonly #first: number;
-  readonly #scale: number;
-  /** Tolerances that lie below the start of each cell: where the search begins. */
-  readonly #below: Uint16Array;
-  /** Entry k: values that exceed exactly k tolerances. */
-  readonly #histogram: Float64Array;
+  readonly #count: number;
+  readonly #bits: number;
+  readonly #pairs: Float64Array;
 
-  /** @param tolerances ascending, each >= 0, at most 65,535 */
-  constructor(tolerances: readonly number[]) {
-    // Rounded as the severities are, so that equal ones compare equal.
-    this.#tolerances = Float64Array.from(tolerances, Math.fround);
-    this.#first = this.#tolerances[0] ?? 0;
-    const last = this.#tolerances.at(-1) ?? 0;
-    this.#scale = last > this.#first ? CELLS / (last - this.#first) : 0;
-    this.#below = new Uint16Array(CELLS + 1);
-    for (let cell = 1; cell <= CELLS; cell++) {
-      // One cell early: rounding of value * scale must not skip a tolerance.
-      const start = this.#scale === 0 ? this.#first : this.#first + (cell - 1) / this.#scale;
-      let below = this.#below[cell - 1] as number;
-      while (below < tolerances.length && (this.#tolerances[below] as number) < start) below++;
-      this.#below[cell] = below;
-    }
-    this.#histogram = new Float64Array(tolerances.length + 1);
+  constructor({ count }: ToleranceGrid) {
+    this.#count = count;
+    this.#bits = Math.ceil(Math.log2(count + 1));
+    this.#pairs = new Float64Array(1 << (2 * this.#bits));
   }
 
-  add(severities: Float32Array): void {
-    const tolerances = this.#tolerances;
-    const count = tolerances.length;
-    if (count === 0) return;
-    const first = this.#first;
-    const scale = this.#scale;
-    const below = this.#below;
-    const histogram = this.#histogram;
-    for (let i = 0; i < severities.length; i++) {
-      const value = severities[i] as number;
-      if (value <= first) continue;
-      let exceeded = below[Math.min(CELLS, (value - first) * scale) | 0] as number;
-      while (exceeded < count && value > (tolerances[exceeded] as number)) exceeded++;
-      histogram[exceeded] = (histogram[exceeded] as number) + 1;
+  add(codes: Uint16Array): void {
+    const bits = this.#bits;
+    const table = this.#pairs;
+    const shift = 16 - bits;
+    const mask = (1 << bits) - 1;
+    const words = new Uint32Array(codes.buffer, codes.byteOffset, codes.length >> 1);
+    for (let i = 0; i < words.length; i++) {
+      const word = words[i] as number;
+      const entry = (word & mask) | ((word >>> shift) & ~mask);
+      table[entry] = (table[entry] as number) + 1;
+    }
+    if (codes.length % 2 === 1) {
+      // With a code of 0, which exceeds nothing.
+      const entry = codes[codes.length - 1] as number;
+      table[entry] = (table[entry] as number) + 1;
     }
   }
 
   /** Share of `pairs` above each tolerance; 0 where there are no pairs. */
   rates(pairs: number): number[] {
-    const rates = new Array<number>(this.#tolerances.length).fill(0);
+    const histogram = new Float64Array(this.#count + 1);
+    const mask = (1 << this.#bits) - 1;
+    this.#pairs.forEach((found, entry) => {
+      for (const code of [entry & mask, entry >> this.#bits]) {
+        if (code <= this.#count) histogram[code] = (histogram[code] as number) + found;
+      }
+    });
+    const rates = new Array<number>(this.#count).fill(0);
     let above = 0;
-    for (let k = rates.length - 1; k >= 0; k--) {
-      above += this.#histogram[k + 1] as number;
+    for (let k = this.#count - 1; k >= 0; k--) {
+      above += histogram[k + 1] as number;
       rates[k] = pairs === 0 ? 0 : above / pairs;
     }
     return rates;
