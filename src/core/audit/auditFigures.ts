@@ -35,7 +35,8 @@ export async function auditFigures(
   options: MeasureOptions,
   hooks: MeasureHooks,
 ): Promise<AuditFigures> {
-  const { queries, gallery, vectors, protocol } = input;
+  const { queries, gallery, vectors } = input;
+  const protocol = { ...input.protocol, ks: withDecidingK(input.protocol) };
   const rule = resolveDimensionRule(protocol.dimensionRule, vectors.oldQuery.dimension, vectors.newQuery.dimension);
   refuseOneClass(input);
 
@@ -59,7 +60,7 @@ export async function auditFigures(
       },
     );
   }
-  const measured = await measurePair(input, rows, setup, rule, options, hooks);
+  const measured = await measurePair({ ...input, protocol }, rows, setup, rule, options, hooks);
 
   hooks.progress.phase('Reference rows');
   const tolerances = chooseTolerances(measured, protocol.epsilons);
@@ -229,6 +230,12 @@ export async function auditFigures(
     diagnosis: [],
     remedies: [],
   };
+}
+
+/** The ks ascending, with that of the deciding metric: `cmc@20` decides only if it is measured. */
+function withDecidingK({ ks, criterionMetric }: AuditInput['protocol']): number[] {
+  const deciding = criterionMetric.startsWith('cmc@') ? [Number(criterionMetric.slice(4))] : [];
+  return [...new Set([...ks, ...deciding])].sort((a, b) => a - b);
 }
 
 /** @throws BackcompatError `bad-data` when there are no different-class pairs to speak of */
