@@ -33,12 +33,14 @@ afterEach(() => {
 /** Directories of the runs of a pair, oldest first. */
 function runDirectories(pair: string): string[] {
   const runs = path.join(folder, '.backcompat/runs');
+  if (!existsSync(runs)) return [];
   const names = readdirSync(runs).filter((name) => name.endsWith(`-audit-${pair}`));
   return names.sort().map((name) => path.join(runs, name));
 }
 
 function eventsOf(directory: string): { type: string; state?: string }[] {
-  const lines = readFileSync(path.join(directory, 'events.jsonl'), 'utf8').trim().split('\n');
+  // What follows the last line break is being written.
+  const lines = readFileSync(path.join(directory, 'events.jsonl'), 'utf8').split('\n').slice(0, -1);
   return lines.map((line) => JSON.parse(line));
 }
 
@@ -46,8 +48,19 @@ function hasEnded(directory: string): boolean {
   return eventsOf(directory).some(({ type, state }) => type === 'state' && state !== 'running');
 }
 
-function isLocked(directory: string): boolean {
-  return existsSync(path.join(directory, 'lock.json'));
+/** Waits until a run of the pair has begun, and is going on. @returns its directory */
+async function liveRun(pair: string): Promise<string> {
+  const isLive = (directory: string) => {
+    const files = ['run.json', 'lock.json', 'events.jsonl'].map((name) => path.join(directory, name));
+    return files.every((file) => existsSync(file)) && eventsOf(directory).length > 0 && !hasEnded(directory);
+  };
+  let live: string | undefined;
+  const look = () => {
+    live = runDirectories(pair).find(isLive);
+    return live;
+  };
+  await expect.poll(look, { timeout: minute, interval: 20 }).toBeDefined();
+  return live as string;
 }
 
 /** Holds a live run still meanwhile, so that things fall into the middle of it on every machine. */
@@ -86,10 +99,9 @@ describe('from nothing to a verdict', () => {
     await workbench.useTheme('dark');
     await workbench.command('Backcompat: Run Audit');
     await workbench.choice('v1-v2-independent').click();
-    await workbench.webview.getByRole('progressbar').waitFor();
-    const [directory, ...others] = runDirectories('v1-v2-independent') as [string, ...string[]];
-    expect(others).toEqual([]);
+    const directory = await liveRun('v1-v2-independent');
     await whileHeld(directory, async () => {
+      await workbench.webview.getByRole('progressbar').waitFor();
       await page.locator('.statusbar-item', { hasText: 'audit v1-v2-independent' }).waitFor();
       await row('Runs', 'v1-v2-independent', 'audit, (?!stopped)').waitFor();
       await workbench.screenshot('sample-running');
@@ -118,8 +130,7 @@ describe('from nothing to a verdict', () => {
     const args = [path.join(repository, 'dist/cli.js'), 'audit', '--pair', 'v1-v2-compatible'];
     const terminal = spawn(process.execPath, args, { cwd: folder, stdio: 'ignore' });
     const exitStatus = new Promise((resolve) => terminal.once('exit', resolve));
-    await expect.poll(() => runDirectories('v1-v2-compatible').filter(isLocked).length, { timeout: minute }).toBe(1);
-    const [directory] = runDirectories('v1-v2-compatible') as [string];
+    const directory = await liveRun('v1-v2-compatible');
     await whileHeld(directory, () => row('Runs', 'v1-v2-compatible', 'audit, (?!stopped)').waitFor());
     expect(await exitStatus).toBe(0);
     const done = row('Runs', 'v1-v2-compatible', 'audit, compatible');
@@ -138,8 +149,7 @@ describe('from nothing to a verdict', () => {
   it('cancels a run', async () => {
     await workbench.command('Backcompat: Run Audit');
     await workbench.choice('v1-v2-compatible').click();
-    await expect.poll(() => runDirectories('v1-v2-compatible').filter(isLocked).length, { timeout: minute }).toBe(1);
-    const [directory] = runDirectories('v1-v2-compatible').filter(isLocked) as [string];
+    const directory = await liveRun('v1-v2-compatible');
     await whileHeld(directory, () => workbench.webview.getByRole('button', { name: 'Cancel' }).click());
     await row('Runs', 'v1-v2-compatible', 'audit, cancelled').waitFor();
     await workbench.webview.getByText('The audit was cancelled').waitFor();

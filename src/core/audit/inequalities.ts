@@ -6,7 +6,7 @@ import { type ClassPairFigures, ClassPairs } from './inequalityClassPairs.ts';
 import { buildLossGraph, buildTileGraph, type TileGraph } from './inequalityGraph.ts';
 import { type ClassOrder, orderByClass } from './inequalityOrder.ts';
 import { ToleranceCounts, type ToleranceGrid, toleranceGrid } from './inequalityTolerances.ts';
-import { exactDistances, type PairDifference, type Suspect, WorstPairs } from './inequalityWorst.ts';
+import { exactDistances, type PairDifference, type Suspect, type TileSpan, WorstPairs } from './inequalityWorst.ts';
 import type { PairSetup } from './pairSetup.ts';
 import type { BlockReader, Matrix } from './vectors.ts';
 
@@ -221,18 +221,17 @@ class InequalityPass {
     const queryFeeds = this.#queryFeeds(positions);
     const queryLabels = this.#queries.labelAt.subarray(first, end);
     const queryGroups = this.#groups === 'query' ? this.#groupQueries(queryLabels) : null;
-    for (let tileStart = 0; tileStart < part.rows.rows; tileStart += this.#tileRows) {
+    for (const tile of cutTiles(part.order.labelAt, queryLabels, this.#tileRows)) {
       await this.#breathe();
-      const tileEnd = Math.min(part.rows.rows, tileStart + this.#tileRows);
-      const galleryLabels = part.order.labelAt.subarray(tileStart, tileEnd);
-      const bothSigns = overlap(queryLabels, galleryLabels);
+      const { bothSigns } = tile;
+      const galleryLabels = part.order.labelAt.subarray(tile.start, tile.end);
       const groups = this.#groups === 'gallery' ? this.#groupRows(galleryLabels) : queryGroups;
       const session = await this.#tileSession(bothSigns, groups === null ? 'none' : this.#groups);
-      const feeds: Record<string, Tensor> = { ...queryFeeds, gallery: tileTensor(part.rows, tileStart, tileEnd) };
+      const feeds: Record<string, Tensor> = { ...queryFeeds, gallery: tileTensor(part.rows, tile) };
       if (bothSigns) {
         feeds.queryLabel = { shape: [queryLabels.length, 1], data: queryLabels };
         feeds.galleryLabel = { shape: [1, galleryLabels.length], data: galleryLabels };
-        feeds.selfPairs = this.#selfPairs(part, positions, tileStart, tileEnd);
+        feeds.selfPairs = this.#selfPairs(part, positions, tile);
       }
       if (groups !== null) feeds.groups = groups.matrix;
       const results = await session.run(feeds);
@@ -249,7 +248,7 @@ class InequalityPass {
             const violations = sums.violations[e] as Float64Array;
             violations[query] = (violations[query] as number) + (reduced[row + 1 + e] as number);
           }
-          this.#worst?.[sign].note(first + i, tileStart, reduced[row + width - 1] as number);
+          this.#worst?.[sign].note(first + i, tile, reduced[row + width - 1] as number);
         }
         this.#tolerances?.[sign].add(results[`${sign}Codes`]?.data as Uint16Array);
       }
@@ -260,14 +259,14 @@ class InequalityPass {
   }
 
   /** Positive pairs that are one item with itself, as (row, column) of the tile. */
-  #selfPairs(part: GalleryPart, positions: Int32Array, tileStart: number, tileEnd: number): Tensor {
+  #selfPairs(part: GalleryPart, positions: Int32Array, tile: TileSpan): Tensor {
     const { selfOf } = this.#input.setup;
     const found: number[] = [];
     positions.forEach((position, i) => {
       const self = selfOf[this.#queries.rowAt[position] as number] as number;
       if (self < part.start || self >= part.start + part.rows.rows) return;
       const at = part.order.positionOf[self - part.start] as number;
-      if (at >= tileStart && at < tileEnd) found.push(i, at - tileStart);
+      if (at >= tile.start && at < tile.end) found.push(i, at - tile.start);
     });
     return { shape: [found.length / 2, 2], data: BigInt64Array.from(found, BigInt) };
   }
@@ -372,8 +371,7 @@ class InequalityPass {
   async #inspect(part: GalleryPart, sign: 'positive' | 'negative', worst: WorstPairs): Promise<void> {
     const { distance, oldQuery, newQuery, setup } = this.#input;
     const queries = { old: oldQuery, new: newQuery };
-    for (const [tileStart, suspects] of worst.takeSuspects()) {
-      const tileEnd = Math.min(part.rows.rows, tileStart + this.#tileRows);
+    for (const [tile, suspects] of worst.takeSuspects()) {
       // The threshold rises as pairs are found.
       const left = suspects.filter((suspect: Suspect) => suspect.severity >= worst.threshold);
       for (let first = 0; first < left.length; first += this.#tileQueries) {
@@ -382,19 +380,19 @@ class InequalityPass {
         const session = await this.#session('loss', () => buildLossGraph(distance, oldQuery.columns));
         const { loss } = await session.run({
           ...this.#queryFeeds(positions),
-          gallery: tileTensor(part.rows, tileStart, tileEnd),
+          gallery: tileTensor(part.rows, tile),
         });
         worst.consider({
           loss: loss?.data as Float32Array,
           queries: Array.from(positions, (position) => this.#queries.rowAt[position] as number),
-          columns: tileEnd - tileStart,
-          galleryRow: (column) => part.order.rowAt[tileStart + column] as number,
+          columns: tile.end - tile.start,
+          galleryRow: (column) => part.order.rowAt[tile.start + column] as number,
           counts: (query, column) => {
-            const sameClass = setup.queryLabel[query] === part.order.labelAt[tileStart + column];
+            const sameClass = setup.queryLabel[query] === part.order.labelAt[tile.start + column];
             if (sign === 'negative') return !sameClass;
-            return sameClass && setup.selfOf[query] !== part.order.rowAt[tileStart + column];
+            return sameClass && setup.selfOf[query] !== part.order.rowAt[tile.start + column];
           },
-          distances: (query, column) => exactDistances(distance, queries, query, part.rows, tileStart + column),
+          distances: (query, column) => exactDistances(distance, queries, query, part.rows, tile.start + column),
         });
       }
     }
@@ -427,13 +425,43 @@ function consecutiveSlots(labels: Int32Array, slotOf: Int32Array): { slots: numb
   return { slots, groupOf };
 }
 
-/** Whether two ascending lists of labels may share one (their ranges meet). */
-function overlap(a: Int32Array, b: Int32Array): boolean {
-  return (a[0] as number) <= (b.at(-1) as number) && (b[0] as number) <= (a.at(-1) as number);
+/**
+ * Cuts the positions of a gallery part into spans of at most `longest`, so that only some of them hold labels
+ * between the first and the last of the queries. Both lists of labels ascend.
+ */
+function cutTiles(galleryLabels: Int32Array, queryLabels: Int32Array, longest: number): TileSpan[] {
+  const from = firstAtLeast(galleryLabels, queryLabels[0] as number);
+  const to = firstAtLeast(galleryLabels, (queryLabels.at(-1) as number) + 1);
+  const tiles: TileSpan[] = [];
+  for (const [start, end, bothSigns] of [
+    [0, from, false],
+    [from, to, true],
+    [to, galleryLabels.length, false],
+  ] as const) {
+    // Of equal length: a short rest costs a call like a long one.
+    const count = Math.ceil((end - start) / longest);
+    for (let tile = 0; tile < count; tile++) {
+      const at = (index: number) => start + Math.floor(((end - start) * index) / count);
+      tiles.push({ start: at(tile), end: at(tile + 1), bothSigns });
+    }
+  }
+  return tiles;
 }
 
-function tileTensor(rows: Matrix, start: number, end: number): Tensor {
-  return { shape: [end - start, rows.columns], data: rows.values.subarray(start * rows.columns, end * rows.columns) };
+/** First position whose label is at least `label`; the length when there is none. */
+function firstAtLeast(labels: Int32Array, label: number): number {
+  let low = 0;
+  let high = labels.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((labels[middle] as number) < label) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function tileTensor({ columns, values }: Matrix, { start, end }: TileSpan): Tensor {
+  return { shape: [end - start, columns], data: values.subarray(start * columns, end * columns) };
 }
 
 function gather(matrix: Matrix, rows: Int32Array): Float32Array {

@@ -11,10 +11,17 @@ export interface PairDifference {
   newDistance: number;
 }
 
+/** A run of gallery positions in class order, and whether same-class pairs may lie in it. */
+export interface TileSpan {
+  start: number;
+  end: number;
+  bothSigns: boolean;
+}
+
 /** A query (its place in class order) whose worst pair of a tile may be among the worst of all. */
 export interface Suspect {
   position: number;
-  tile: number;
+  tile: TileSpan;
   severity: number;
 }
 
@@ -57,7 +64,7 @@ export class WorstPairs {
   }
 
   /** The largest severity of one query in one tile. */
-  note(position: number, tile: number, severity: number): void {
+  note(position: number, tile: TileSpan, severity: number): void {
     if (severity <= this.#floor * 0.9) return;
     if (this.#maxima.length >= this.#limit && severity < this.threshold) return;
     this.#suspects.push({ position, tile, severity });
@@ -70,14 +77,14 @@ export class WorstPairs {
     const { threshold } = this;
     this.#suspects = this.#suspects
       .filter((suspect) => suspect.severity >= threshold)
-      .sort((a, b) => b.severity - a.severity || a.position - b.position || a.tile - b.tile)
+      .sort((a, b) => b.severity - a.severity || a.position - b.position || a.tile.start - b.tile.start)
       .slice(0, MAX_SUSPECTS);
   }
 
   /** The rows noted since the last call that still matter, by tile. */
-  takeSuspects(): Map<number, Suspect[]> {
+  takeSuspects(): Map<TileSpan, Suspect[]> {
     this.#prune();
-    const byTile = new Map<number, Suspect[]>();
+    const byTile = new Map<TileSpan, Suspect[]>();
     for (const suspect of this.#suspects) {
       const list = byTile.get(suspect.tile);
       if (list === undefined) byTile.set(suspect.tile, [suspect]);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { AuditInput } from '../audit/auditInput.ts';
 import {
   checkpointDefinition,
   configError,
@@ -28,14 +29,7 @@ export interface LoadedPair {
   name: string;
   queries: ItemSet;
   gallery: ItemSet;
-  vectors: {
-    oldQuery: VectorSource;
-    newQuery: VectorSource;
-    oldGallery: VectorSource;
-    newGallery: VectorSource | null;
-    paragonQuery: VectorSource | null;
-    paragonGallery: VectorSource | null;
-  };
+  vectors: AuditInput['vectors'];
   protocol: AuditProtocol;
   models: { old: ModelDescription; new: ModelDescription; paragon: ModelDescription | null };
   gates: Readonly<Record<string, GateDefinition>>;
