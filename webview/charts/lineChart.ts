@@ -272,6 +272,14 @@ export function tooltipOptions(theme: Theme) {
   };
 }
 
+/** Pixels beside the plot for the longest label at a line's end, its halo included; fonts differ by a third. */
+function endLabelRoom(spec: LineChartSpec, theme: Theme): number {
+  const context = document.createElement('canvas').getContext('2d');
+  if (context === null) return 64;
+  context.font = `${AXIS_FONT}px ${theme.fontFamily}`;
+  return 14 + Math.ceil(Math.max(...spec.series.map(({ label }) => context.measureText(label).width)));
+}
+
 function configuration(spec: LineChartSpec, theme: Theme): AnyConfiguration {
   const words = spec.yWords ?? ((y: number) => number(y));
   const datasets: ChartDataset<'line', Point[]>[] = spec.series.map((series) => {
@@ -300,7 +308,7 @@ function configuration(spec: LineChartSpec, theme: Theme): AnyConfiguration {
       normalized: true,
       interaction: { mode: 'index', intersect: false },
       elements: { point: { radius: 0, hoverRadius: 3, hitRadius: 0 }, line: { tension: 0 } },
-      layout: { padding: { top: 6, right: spec.labels === 'end' ? 56 : 6 } },
+      layout: { padding: { top: 6, right: spec.labels === 'end' ? endLabelRoom(spec, theme) : 6 } },
       scales: { x: scaleOptions(spec.x, 'x', theme), y: scaleOptions(spec.y, 'y', theme) },
       plugins: {
         legend: { display: false },
