@@ -83,18 +83,32 @@ export class Workbench {
   }
 
   /** Opens the command palette, types, and takes the entry with that very name. */
-  async command(title: string): Promise<void> {
-    await this.page.keyboard.press('F1');
-    const input = this.page.locator('.quick-input-widget input[type="text"]');
-    await input.fill(`>${title}`);
-    await this.choice(title).click();
+  command(title: string): Promise<void> {
+    return this.#pick('F1', `>${title}`, title);
   }
 
   /** Opens a file of the workspace by its name. */
-  async openFile(name: string): Promise<void> {
-    await this.page.keyboard.press('ControlOrMeta+P');
-    await this.page.locator('.quick-input-widget input[type="text"]').fill(name);
-    await this.choice(name).click();
+  openFile(name: string): Promise<void> {
+    return this.#pick('ControlOrMeta+P', name, name);
+  }
+
+  /**
+   * Opens the quick input by its key, fills it and takes an entry. Tried again, as a person would: a webview that is
+   * just being loaded does not pass keys on yet, and an open list does not learn of commands that are enabled later.
+   */
+  async #pick(key: string, text: string, label: string): Promise<void> {
+    const input = this.page.locator('.quick-input-widget input[type="text"]');
+    for (let attempt = 1; ; attempt++) {
+      await this.page.keyboard.press(key);
+      try {
+        await input.fill(text, { timeout: 5000 });
+        await this.choice(label).click({ timeout: 5000 });
+        return;
+      } catch (error) {
+        if (attempt === 8) throw error;
+        await this.page.keyboard.press('Escape');
+      }
+    }
   }
 
   /** An entry of the open quick pick. */
