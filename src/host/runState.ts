@@ -63,5 +63,6 @@ function failed(
 ): PageState {
   const again = trusted && run.kind === 'audit' && run.configFile !== null ? 'Run Again' : null;
   const { openRunFolder, openConfig } = actions;
-  return { kind: 'failed', failure: { title, message, remedy, again, openRunFolder, openConfig } };
+  const cancelled = run.state === 'cancelled';
+  return { kind: 'failed', failure: { title, message, remedy, again, openRunFolder, openConfig, cancelled } };
 }

@@ -42,6 +42,8 @@ export interface PageFailure {
   again: 'Resume' | 'Run Again' | null;
   openRunFolder: boolean;
   openConfig: boolean;
+  /** The user wanted it: no failure to be shown as one. */
+  cancelled?: boolean;
 }
 
 export type PageState =
@@ -190,7 +192,8 @@ function isFailure(value: unknown): value is PageFailure {
     isTextOrNull(value.remedy) &&
     (value.again === null || value.again === 'Resume' || value.again === 'Run Again') &&
     typeof value.openRunFolder === 'boolean' &&
-    typeof value.openConfig === 'boolean'
+    typeof value.openConfig === 'boolean' &&
+    (value.cancelled === undefined || typeof value.cancelled === 'boolean')
   );
 }
 

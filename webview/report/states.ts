@@ -115,7 +115,7 @@ export function failedView(failure: PageFailure, send: Send): HTMLElement {
   return h(
     'main',
     { class: 'waiting', role: 'alert' },
-    h('h1', { class: 'failed-title' }, icon('bad'), failure.title),
+    h('h1', { class: 'failed-title' }, icon(failure.cancelled ? 'absent' : 'bad'), failure.title),
     h('p', { class: 'failed-message' }, failure.message),
     failure.remedy !== null && h('p', { class: 'failed-remedy' }, failure.remedy),
     h(

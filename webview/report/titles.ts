@@ -129,7 +129,7 @@ export const referenceRows: readonly {
 }[] = [
   { key: 'pair', name: 'This pair', note: 'new query, old gallery' },
   { key: 'jitteredOld', name: 'Floor', note: 'old query + 1 % noise' },
-  { key: 'procrustes', name: 'Procrustes', note: 'rotation fitted, held out' },
+  { key: 'procrustes', name: 'Procrustes', note: 'held-out rotation' },
   { key: 'permutedNew', name: 'Chance', note: 'new vectors shuffled' },
 ];
 
