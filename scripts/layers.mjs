@@ -19,13 +19,13 @@ const node = 'node:*';
  */
 const rooms = {
   'src/core/contract': [],
-  'src/core/numeric': ['src/core/contract', 'ml-matrix', node],
+  'src/core/numeric': ['src/core/contract', node],
   'src/core/config': [...foundation, ...readers, node, 'zod', 'jsonc-parser'],
   'src/core/data': [...foundation, ...readers, node, 'sharp', 'csv-parse'],
   'src/core/models': [...foundation, ...readers, node, 'sharp', '@bufbuild/protobuf'],
   'src/core/engine': [...foundation, ...readers, node, 'onnxruntime-node', '@bufbuild/protobuf'],
   'src/core/runs': [...foundation, ...readers, node],
-  'src/core/audit': [...foundation, ...readers, node, 'ml-matrix'],
+  'src/core/audit': [...foundation, ...readers, node],
   'src/core/report': [...foundation, ...readers, 'src/core/audit', node],
   'src/core/pipeline': [...core, node],
   'src/protocol': ['src/core/contract'],
