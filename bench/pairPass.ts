@@ -5,7 +5,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { type InequalityFigures, type InequalityInput, measureInequalities } from '../src/core/audit/inequalities.ts';
+import {
+  countNegativeViolations,
+  type InequalityFigures,
+  measureInequalities,
+} from '../src/core/audit/inequalities.ts';
 import { makePairSetup } from '../src/core/audit/pairSetup.ts';
 import { BlockReader } from '../src/core/audit/vectors.ts';
 import { vectorsInMemory } from '../src/core/data/vectorSource.ts';
@@ -79,26 +83,27 @@ class Peer {
   }
 }
 
-async function ours(options: Partial<InequalityInput>): Promise<{ seconds: number; figures: InequalityFigures }> {
+const silent = { progress: { phase() {}, update() {}, log() {}, async breathe() {} } };
+const input = () => ({
+  distance: 'cosine' as const,
+  oldQuery: { rows: QUERIES, columns: COLUMNS, values: oldQuery },
+  newQuery: { rows: QUERIES, columns: COLUMNS, values: newQuery },
+  gallery: new BlockReader(vectorsInMemory('gallery', gallery, COLUMNS), { columns: COLUMNS, normalise: false }, 8192),
+  setup,
+  threads: THREADS,
+});
+
+async function timed<T>(work: () => Promise<T>): Promise<{ seconds: number; result: T }> {
   const start = performance.now();
-  const form = { columns: COLUMNS, normalise: false };
-  const figures = await measureInequalities(
-    {
-      distance: 'cosine',
-      oldQuery: { rows: QUERIES, columns: COLUMNS, values: oldQuery },
-      newQuery: { rows: QUERIES, columns: COLUMNS, values: newQuery },
-      gallery: new BlockReader(vectorsInMemory('gallery', gallery, COLUMNS), form, 8192),
-      setup,
-      epsilons: [1e-6, 0.01, 0.05],
-      worstPairs: 100,
-      classPairs: false,
-      threads: THREADS,
-      ...options,
-    },
-    { progress: { phase() {}, update() {}, log() {}, async breathe() {} } },
-  );
-  return { seconds: (performance.now() - start) / 1000, figures };
+  const result = await work();
+  return { seconds: (performance.now() - start) / 1000, result };
 }
+
+const ourCount = () => timed(() => countNegativeViolations({ ...input(), epsilons: [1e-6] }, silent));
+const ourEverything = (classPairs: boolean) =>
+  timed<InequalityFigures>(() =>
+    measureInequalities({ ...input(), epsilons: [1e-6, 0.01, 0.05], worstPairs: 100, classPairs }, silent),
+  );
 
 const total = (values: Float64Array | undefined) => values?.reduce((sum, value) => sum + value, 0) ?? 0;
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] as number;
@@ -119,19 +124,18 @@ try {
     seconds[name] ??= [];
     seconds[name].push(value);
   };
-  const lean = { epsilons: [1e-6], worstPairs: 0 };
   for (let round = -1; round < rounds; round++) {
     const sgemm = await peer.ask('sgemm');
     const peerCount = await peer.ask('count');
-    const ourCount = await ours(lean);
+    const count = await ourCount();
     const peerAll = await peer.ask('everything');
-    const ourAll = await ours({});
-    const withClasses = await ours({ classPairs: true });
+    const everything = await ourEverything(false);
+    const withClasses = await ourEverything(true);
     if (round < 0) {
       // The unmeasured round warms up, and shows that both sides compute the same.
-      console.log('count    ', peerCount.negative, total(ourCount.figures.negative.violations[0]));
+      console.log('count    ', peerCount.negative, total(count.result[0]));
       for (const sign of ['positive', 'negative'] as const) {
-        const { figures } = ourAll;
+        const figures = everything.result;
         const shown = {
           violations: figures[sign].violations.map(total),
           severity: total(figures[sign].severity),
@@ -144,9 +148,9 @@ try {
     }
     note('sgemm', sgemm.seconds);
     note('count, PyTorch', peerCount.seconds);
-    note('count', ourCount.seconds);
+    note('count', count.seconds);
     note('everything, PyTorch', peerAll.seconds);
-    note('everything', ourAll.seconds);
+    note('everything', everything.seconds);
     note('everything and class pairs', withClasses.seconds);
   }
   const limit = median(seconds.sgemm as number[]);

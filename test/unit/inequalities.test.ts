@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AuditItems } from '../../src/core/audit/auditInput.ts';
 import { distanceBetween } from '../../src/core/audit/distance.ts';
 import {
+  countNegativeViolations,
   type InequalityFigures,
   type InequalityInput,
   measureInequalities,
@@ -288,6 +289,27 @@ describe('measureInequalities, against plain loops', () => {
         first.classPairs.map(({ queryClass, galleryClass }) => [queryClass, galleryClass]),
       );
     }
+  });
+});
+
+describe('countNegativeViolations', () => {
+  it.each(['cosine', 'euclidean', 'dot'] as const)('counts what measureInequalities counts (%s)', async (distance) => {
+    const data = randomCase({ distance, queries: 250, gallery: 400, classes: 6, shared: 0.5 });
+    const epsilons = [1e-6, 0.05];
+    const figures = await measure(data, { epsilons });
+    const { setup, oldQuery, newQuery } = await prepare(data);
+    const source = vectorsInMemory('gallery', data.oldGallery, data.columns);
+    const gallery = new BlockReader(source, formFor(distance, data.columns), 90);
+    const input = { distance, oldQuery, newQuery, setup, gallery, epsilons, threads: 2 };
+    const counts = await countNegativeViolations(input, { progress: silent });
+    expect(counts).toHaveLength(2);
+    counts.forEach((count, e) => {
+      count.forEach((violations, query) => {
+        expect(Math.abs(violations - (figures.negative.violations[e]?.[query] as number))).toBeLessThanOrEqual(1);
+      });
+      expect(Math.abs(sum(count) - sum(figures.negative.violations[e]))).toBeLessThanOrEqual(3);
+    });
+    expect(sum(counts[0])).toBeGreaterThan(1000);
   });
 });
 

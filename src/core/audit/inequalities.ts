@@ -84,6 +84,23 @@ export async function measureInequalities(input: InequalityInput, hooks: Inequal
   }
 }
 
+/**
+ * The violations of the different-class pairs alone, at each epsilon, per query: about a fifth faster than all
+ * figures, for a quick look at many models.
+ * @returns one array per epsilon
+ */
+export async function countNegativeViolations(
+  input: Omit<InequalityInput, 'worstPairs' | 'classPairs' | 'tolerances'>,
+  hooks: InequalityHooks,
+): Promise<Float64Array[]> {
+  const pass = new InequalityPass({ ...input, worstPairs: 0, classPairs: false }, hooks, true);
+  try {
+    return (await pass.run()).negative.violations;
+  } finally {
+    await pass.release();
+  }
+}
+
 /** A part of the gallery in class order. */
 interface GalleryPart {
   rows: Matrix;
@@ -95,6 +112,7 @@ interface GalleryPart {
 class InequalityPass {
   readonly #input: InequalityInput;
   readonly #hooks: InequalityHooks;
+  readonly #countsOnly: boolean;
   readonly #queries: ClassOrder;
   readonly #tileQueries: number;
   readonly #tileRows: number;
@@ -108,9 +126,10 @@ class InequalityPass {
   #donePairs = 0;
   #lastBreath = 0;
 
-  constructor(input: InequalityInput, hooks: InequalityHooks) {
+  constructor(input: InequalityInput, hooks: InequalityHooks, countsOnly = false) {
     this.#input = input;
     this.#hooks = hooks;
+    this.#countsOnly = countsOnly;
     const { setup, epsilons, worstPairs, tolerances } = input;
     this.#queries = orderByClass(setup.queryLabel, 0, setup.queries, setup.classes);
     // Few queries: smaller tiles, or every tile would span all classes and so hold both signs.
@@ -166,8 +185,12 @@ class InequalityPass {
     const values = new Float32Array(held * columns);
     for (let start = 0; start < setup.gallery && setup.queries > 0; start += held) {
       const part = await this.#readPart(start, Math.min(setup.gallery, start + held), values);
-      for (let first = 0; first < setup.queries; first += this.#tileQueries) {
-        await this.#measureQueries(part, first, Math.min(setup.queries, first + this.#tileQueries));
+      // One kind of tile after the other: threads of a session spin for a while after its last run, and so
+      // two sessions in turn would take the cores from each other (measured: half the speed).
+      for (const bothSigns of [false, true]) {
+        for (let first = 0; first < setup.queries; first += this.#tileQueries) {
+          await this.#measureQueries(part, first, Math.min(setup.queries, first + this.#tileQueries), bothSigns);
+        }
       }
       if (this.#worst !== null) {
         await this.#inspect(part, 'positive', this.#worst.positive);
@@ -214,16 +237,17 @@ class InequalityPass {
     return { rows: { rows: count, columns, values: values.subarray(0, count * columns) }, order, start };
   }
 
-  /** The queries at the class-order positions [first, end) against a part of the gallery. */
-  async #measureQueries(part: GalleryPart, first: number, end: number): Promise<void> {
-    const { setup, epsilons } = this.#input;
+  /** The queries at the class-order positions [first, end) against one kind of tiles of a gallery part. */
+  async #measureQueries(part: GalleryPart, first: number, end: number, bothSigns: boolean): Promise<void> {
+    const { setup } = this.#input;
+    const queryLabels = this.#queries.labelAt.subarray(first, end);
+    const tiles = cutTiles(part.order.labelAt, queryLabels, this.#tileRows, bothSigns);
+    if (tiles.length === 0) return;
     const positions = Int32Array.from({ length: end - first }, (_, i) => first + i);
     const queryFeeds = this.#queryFeeds(positions);
-    const queryLabels = this.#queries.labelAt.subarray(first, end);
     const queryGroups = this.#groups === 'query' ? this.#groupQueries(queryLabels) : null;
-    for (const tile of cutTiles(part.order.labelAt, queryLabels, this.#tileRows)) {
+    for (const tile of tiles) {
       await this.#breathe();
-      const { bothSigns } = tile;
       const galleryLabels = part.order.labelAt.subarray(tile.start, tile.end);
       const groups = this.#groups === 'gallery' ? this.#groupRows(galleryLabels) : queryGroups;
       const session = await this.#tileSession(bothSigns, groups === null ? 'none' : this.#groups);
@@ -231,31 +255,38 @@ class InequalityPass {
       if (bothSigns) {
         feeds.queryLabel = { shape: [queryLabels.length, 1], data: queryLabels };
         feeds.galleryLabel = { shape: [1, galleryLabels.length], data: galleryLabels };
-        feeds.selfPairs = this.#selfPairs(part, positions, tile);
+        if (!this.#countsOnly) feeds.selfPairs = this.#selfPairs(part, positions, tile);
       }
       if (groups !== null) feeds.groups = groups.matrix;
       const results = await session.run(feeds);
-      const signs = bothSigns ? (['negative', 'positive'] as const) : (['negative'] as const);
+      const signs = bothSigns && !this.#countsOnly ? (['negative', 'positive'] as const) : (['negative'] as const);
       for (const sign of signs) {
-        const sums = this.#sums[sign];
-        const reduced = results[sign]?.data as Float32Array;
-        const width = reduced.length / positions.length;
-        for (let i = 0; i < positions.length; i++) {
-          const query = this.#queries.rowAt[first + i] as number;
-          const row = i * width;
-          sums.severity[query] = (sums.severity[query] as number) + (reduced[row] as number);
-          for (let e = 0; e < epsilons.length; e++) {
-            const violations = sums.violations[e] as Float64Array;
-            violations[query] = (violations[query] as number) + (reduced[row + 1 + e] as number);
-          }
-          this.#worst?.[sign].note(first + i, tile, reduced[row + width - 1] as number);
-        }
+        this.#addSums(sign, results[sign]?.data as Float32Array, first, end, tile);
         this.#tolerances?.[sign].add(results[`${sign}Codes`]?.data as Uint16Array);
       }
       if (groups !== null) this.#addGroups(results, groups.slots, queryLabels, galleryLabels);
       this.#donePairs += positions.length * galleryLabels.length;
     }
     this.#hooks.progress.update(this.#donePairs, setup.queries * setup.gallery, 'pairs');
+  }
+
+  /** Adds what a tile was reduced to: one row a query, columns as in `buildTileGraph`. */
+  #addSums(sign: 'positive' | 'negative', reduced: Float32Array, first: number, end: number, tile: TileSpan): void {
+    const { severity, violations } = this.#sums[sign];
+    const { rowAt } = this.#queries;
+    const width = reduced.length / (end - first);
+    const targets = this.#countsOnly ? violations : [severity, ...violations];
+    targets.forEach((sums, column) => {
+      for (let position = first, from = column; position < end; position++, from += width) {
+        const query = rowAt[position] as number;
+        sums[query] = (sums[query] as number) + (reduced[from] as number);
+      }
+    });
+    const worst = this.#worst?.[sign];
+    if (worst === undefined) return;
+    for (let position = first; position < end; position++) {
+      worst.note(position, tile, reduced[(position - first + 1) * width - 1] as number);
+    }
   }
 
   /** Positive pairs that are one item with itself, as (row, column) of the tile. */
@@ -284,12 +315,7 @@ class InequalityPass {
       };
     }
     const shift = gather(newQuery, rows);
-    rows.forEach((row, i) => {
-      const to = i * columns;
-      const from = row * columns;
-      for (let k = 0; k < columns; k++)
-        shift[to + k] = (shift[to + k] as number) - (oldQuery.values[from + k] as number);
-    });
+    for (let i = 0; i < rows.length; i++) subtractRow(shift, i * columns, oldQuery, rows[i] as number);
     return { shift: { shape, data: shift } };
   }
 
@@ -301,6 +327,7 @@ class InequalityPass {
         columns: oldQuery.columns,
         epsilons,
         bothSigns,
+        countsOnly: this.#countsOnly,
         maxima: this.#worst !== null,
         groups,
         tolerances: this.#grid,
@@ -426,23 +453,20 @@ function consecutiveSlots(labels: Int32Array, slotOf: Int32Array): { slots: numb
 }
 
 /**
- * Cuts the positions of a gallery part into spans of at most `longest`, so that only some of them hold labels
- * between the first and the last of the queries. Both lists of labels ascend.
+ * Cuts the positions of a gallery part into spans of at most `longest`: those of the labels from the first to
+ * the last of the queries' (`bothSigns`: same-class pairs may lie there), or all others. Both lists of labels ascend.
  */
-function cutTiles(galleryLabels: Int32Array, queryLabels: Int32Array, longest: number): TileSpan[] {
+function cutTiles(galleryLabels: Int32Array, queryLabels: Int32Array, longest: number, bothSigns: boolean): TileSpan[] {
   const from = firstAtLeast(galleryLabels, queryLabels[0] as number);
   const to = firstAtLeast(galleryLabels, (queryLabels.at(-1) as number) + 1);
+  const spans = bothSigns ? [[from, to] as const] : [[0, from] as const, [to, galleryLabels.length] as const];
   const tiles: TileSpan[] = [];
-  for (const [start, end, bothSigns] of [
-    [0, from, false],
-    [from, to, true],
-    [to, galleryLabels.length, false],
-  ] as const) {
+  for (const [start, end] of spans) {
     // Of equal length: a short rest costs a call like a long one.
     const count = Math.ceil((end - start) / longest);
     for (let tile = 0; tile < count; tile++) {
       const at = (index: number) => start + Math.floor(((end - start) * index) / count);
-      tiles.push({ start: at(tile), end: at(tile + 1), bothSigns });
+      tiles.push({ start: at(tile), end: at(tile + 1) });
     }
   }
   return tiles;
@@ -462,6 +486,11 @@ function firstAtLeast(labels: Int32Array, label: number): number {
 
 function tileTensor({ columns, values }: Matrix, { start, end }: TileSpan): Tensor {
   return { shape: [end - start, columns], data: values.subarray(start * columns, end * columns) };
+}
+
+function subtractRow(from: Float32Array, start: number, { columns, values }: Matrix, row: number): void {
+  const offset = row * columns;
+  for (let k = 0; k < columns; k++) from[start + k] = (from[start + k] as number) - (values[offset + k] as number);
 }
 
 function gather(matrix: Matrix, rows: Int32Array): Float32Array {

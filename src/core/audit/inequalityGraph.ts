@@ -10,6 +10,8 @@ export interface TileGraph {
   epsilons: readonly number[];
   /** The tile holds same-class pairs: separate them from the others. Otherwise all pairs are negative. */
   bothSigns: boolean;
+  /** Only the violations of negative pairs: no severity, no positive pairs; excludes all that follows. */
+  countsOnly: boolean;
   /** The largest severity of each query as well. */
   maxima: boolean;
   /**
@@ -37,11 +39,11 @@ const STEEP = 2 ** 100;
  * positive one):
  *
  * inputs: `gallery` [n, columns]; cosine and dot: `shift` [q, columns] = new - old query; euclidean: `oldQuery` and
- * `newQuery` [q, columns]; with `bothSigns`: int32 `queryLabel` [q, 1], `galleryLabel` [1, n], and int64
- * `selfPairs` [m, 2] (row, column of pairs that do not count); with `groups`: `groups` [c, q] or [n, c].
+ * `newQuery` [q, columns]; with `bothSigns`: int32 `queryLabel` [q, 1], `galleryLabel` [1, n], and unless `countsOnly`
+ * int64 `selfPairs` [m, 2] (row, column of pairs that do not count); with `groups`: `groups` [c, q] or [n, c].
  *
  * outputs: `negative` [q, 1 + epsilons (+ 1)]: summed severity, violations at each epsilon, and the
- * maximum; `groupViolations` (first epsilon), `groupSeverity`; with `tolerances` `negativeCodes` [q, n]
+ * maximum (`countsOnly`: [q, epsilons], the violations alone); `groupViolations` (first epsilon), `groupSeverity`; with `tolerances` `negativeCodes` [q, n]
  * (0 where the pair has the other sign); with `bothSigns` `positive` and `positiveCodes` alike.
  */
 export function buildTileGraph(tile: TileGraph): Uint8Array {
@@ -58,6 +60,24 @@ export function buildTileGraph(tile: TileGraph): Uint8Array {
     return { severity, violations: steps[0] as Value };
   };
 
+  const sameClass = (): Value => {
+    const equal = graph.node('Equal', [
+      graph.input('queryLabel', 'int32', ['q', 1]),
+      graph.input('galleryLabel', 'int32', [1, 'n']),
+    ]);
+    return graph.node('Cast', [equal], { to: FLOAT });
+  };
+
+  if (tile.countsOnly) {
+    // A step needs no clamp at 0 before it: it comes for free with the product.
+    const negative = tile.bothSigns ? graph.node('Sub', [loss, graph.node('Mul', [loss, sameClass()])]) : loss;
+    const counts = tile.epsilons.map((epsilon) =>
+      graph.node('ReduceSum', [above(graph, negative, epsilon), axis], { keepdims: 1 }),
+    );
+    graph.output('negative', graph.node('Concat', counts, { axis: 1 }), 'float32', ['q', counts.length]);
+    return graph.build();
+  }
+
   let negativeLoss = loss;
   if (tile.bothSigns) {
     const selfPairs = graph.input('selfPairs', 'int64', ['m', 2]);
@@ -66,11 +86,7 @@ export function buildTileGraph(tile: TileGraph): Uint8Array {
       graph.node('Slice', [graph.node('Shape', [selfPairs]), graph.int64s([0]), graph.int64s([1])]),
     ]);
     const counted = graph.node('ScatterND', [loss, selfPairs, zeros]);
-    const sameClass = graph.node('Equal', [
-      graph.input('queryLabel', 'int32', ['q', 1]),
-      graph.input('galleryLabel', 'int32', [1, 'n']),
-    ]);
-    const positiveLoss = graph.node('Mul', [counted, graph.node('Cast', [sameClass], { to: FLOAT })]);
+    const positiveLoss = graph.node('Mul', [counted, sameClass()]);
     // Exact: either the whole value or nothing is taken away.
     negativeLoss = graph.node('Sub', [counted, positiveLoss]);
     reduce('positive', graph.node('Relu', [graph.node('Neg', [positiveLoss])]));

@@ -11,11 +11,10 @@ export interface PairDifference {
   newDistance: number;
 }
 
-/** A run of gallery positions in class order, and whether same-class pairs may lie in it. */
+/** A run of gallery positions in class order. */
 export interface TileSpan {
   start: number;
   end: number;
-  bothSigns: boolean;
 }
 
 /** A query (its place in class order) whose worst pair of a tile may be among the worst of all. */
