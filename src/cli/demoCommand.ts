@@ -38,6 +38,8 @@ async function demo(folder: string, options: DemoOptions, services: CliServices)
   const jobs = await planAudits(sample.configFile, { threads: options.threads });
   const status = await auditAll(jobs, options, null, output, 'verdict');
   if (status !== 130)
-    output.text(`\nWhole reports: open the HTML files, or run: cd ${shown} && npx backcompat report ${sample.pairs[1]}\n`);
+    output.text(
+      `\nWhole reports: open the HTML files, or run: cd ${shown} && npx backcompat report ${sample.pairs[1]}\n`,
+    );
   return status;
 }
