@@ -12,6 +12,9 @@ const foundation = ['src/core/contract', 'src/core/numeric'];
 const readers = ['src/core/config', 'src/core/data', 'src/core/models', 'src/core/engine', 'src/core/runs'];
 const core = [...foundation, ...readers, 'src/core/audit', 'src/core/report', 'src/core/pipeline'];
 const node = 'node:*';
+const tensorflow = ['core', 'layers', 'converter', 'backend-cpu', 'backend-wasm', 'node'].map(
+  (part) => `@tensorflow/tfjs-${part}`,
+);
 
 /**
  * Room -> the rooms and packages it may import, beside itself. The longest matching room counts.
@@ -21,8 +24,25 @@ const rooms = {
   'src/core/contract': [],
   'src/core/numeric': ['src/core/contract', node],
   'src/core/config': [...foundation, ...readers, node, 'zod', 'jsonc-parser'],
-  'src/core/data': [...foundation, ...readers, node, 'sharp', 'csv-parse'],
-  'src/core/models': [...foundation, ...readers, node, 'sharp', '@bufbuild/protobuf'],
+  'src/core/data': [
+    ...foundation,
+    ...readers,
+    node,
+    'sharp',
+    'csv-parse',
+    'yauzl',
+    'hyparquet',
+    'hyparquet-compressors',
+  ],
+  'src/core/models': [
+    ...foundation,
+    ...readers,
+    node,
+    'sharp',
+    '@bufbuild/protobuf',
+    '@huggingface/tokenizers',
+    ...tensorflow,
+  ],
   'src/core/engine': [...foundation, ...readers, node, 'onnxruntime-node', '@bufbuild/protobuf'],
   'src/core/runs': [...foundation, ...readers, node],
   'src/core/audit': [...foundation, ...readers, node],

@@ -107,7 +107,7 @@ describe('checkConfig', () => {
     expect(problemsOf('{ "checkpoints": { "a": { "modle": "m.onnx" } } }')).toEqual([
       '1:27 checkpoints.a has no key "modle".',
     ]);
-    expect(problemsOf('{ "checkpoints": { "a": { "vectors": "a.npy" } } }')).toEqual([
+    expect(problemsOf('{ "checkpoints": { "a": { "labels": "a.csv" } } }')).toEqual([
       '1:20 checkpoints.a lacks the key "labels": expected a string that is not empty or a list that is not empty.',
     ]);
     expect(

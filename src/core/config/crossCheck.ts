@@ -59,7 +59,7 @@ export function crossCheck(config: Config): Finding[] {
     const path = ['checkpoints', name];
     if ('vectors' in definition) {
       const vectors = [definition.vectors].flat();
-      const labels = [definition.labels].flat();
+      const labels = definition.labels === undefined ? vectors : [definition.labels].flat();
       if (vectors.length !== labels.length) {
         findings.push({
           path: [...path, 'labels'],
@@ -70,7 +70,7 @@ export function crossCheck(config: Config): Finding[] {
       }
       continue;
     }
-    const { preprocess } = definition;
+    const preprocess = typeof definition.preprocess === 'object' ? definition.preprocess : undefined;
     for (const key of ['mean', 'std'] as const) {
       const given = preprocess?.[key]?.length;
       const channels = preprocess?.channels;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defaultProtocol } from '../contract/protocol.ts';
-import type { MetricName } from '../contract/report.ts';
+import { adapterKinds, type MetricName } from '../contract/report.ts';
 
 /**
  * The one definition of the config: the loader validates with it, its types are inferred from it,
@@ -36,6 +36,15 @@ const splits = key(
 );
 const split = { splits: splits.optional(), seed: seed.optional() };
 
+const columns = {
+  label: key(name, 'Column with the label.', 'label').optional(),
+  id: key(name, 'Column with the id of the item.', 'id').optional(),
+  slices: key(
+    z.array(name),
+    'Columns by which figures are given. Default: all others with at most 50 values.',
+  ).optional(),
+};
+
 const imagesDataset = z
   .strictObject({
     images: key(filePath, 'Folder with one folder of images for each class.'),
@@ -60,28 +69,29 @@ const itemsDataset = z
   .strictObject({
     items: key(
       filePath,
-      'CSV with a header: `label` is required, `id` is optional, every other column is a slice. No content: for vector tables.',
+      'Table with a header (CSV, TSV, JSON Lines or Parquet), one row an item. `id` is optional; without a `label` column only what needs no labels is measured; every other column is a slice. No content: for vector tables.',
     ),
+    ...columns,
     ...split,
   })
   .meta({ title: 'Items without content' });
 
 const manifestDataset = z
   .strictObject({
-    manifest: key(filePath, 'CSV with one row for each image.'),
-    path: key(name, 'Column with the path of the image.').optional(),
-    label: key(name, 'Column with the label.').optional(),
-    split: key(name, 'Column with the name of the part.').optional(),
-    slices: key(z.array(name), 'Columns by which figures are given.').optional(),
+    manifest: key(filePath, 'Table with one row for each image (CSV, TSV, JSON Lines or Parquet).'),
+    path: key(name, 'Column with the path of the image, relative to the manifest.', 'path').optional(),
+    ...columns,
+    split: key(name, 'Column with the name of the part, instead of `splits`.').optional(),
     ...split,
   })
   .meta({ title: 'Manifest of images' });
 
 const textDataset = z
   .strictObject({
-    text: key(filePath, 'JSON Lines file.'),
-    field: key(name, 'Field with the text.').optional(),
-    label: key(name, 'Field with the label.').optional(),
+    text: key(filePath, 'Table with one row for each text (JSON Lines, CSV, TSV or Parquet).'),
+    field: key(name, 'Column with the text.', 'text').optional(),
+    ...columns,
+    split: key(name, 'Column with the name of the part, instead of `splits`.').optional(),
     ...split,
   })
   .meta({ title: 'Texts' });
@@ -122,12 +132,27 @@ const preprocess = z.strictObject({
 
 const modelCheckpoint = z
   .strictObject({
-    model: key(filePath, 'Model file (ONNX).'),
+    model: key(filePath, 'Model file: ONNX, or the `model.json` of TensorFlow.js.'),
     output: key(
       name,
       'Name of the output that holds the embedding. May be left out when there is only one candidate.',
     ).optional(),
-    preprocess: key(preprocess, 'How an image becomes the input of the model.').optional(),
+    preprocess: key(
+      z.union([preprocess, filePath]),
+      'How an image becomes the input of the model: the values, or a `preprocessor_config.json` of Hugging Face. Default: that file beside the model, where there is one.',
+    ).optional(),
+    tokenizer: key(
+      filePath,
+      'The `tokenizer.json` of a text model. Default: the one beside the model or in the folder above it.',
+    ).optional(),
+    maxTokens: key(
+      positiveInteger,
+      'Texts are cut after so many tokens. Default: what the tokenizer says, or 512.',
+    ).optional(),
+    pooling: key(
+      z.enum(['mean', 'cls']),
+      'How the vectors of tokens become one: their mean over the attention mask, or the first. Default: what `1_Pooling/config.json` says, or `mean`.',
+    ).optional(),
     head: key(
       z.strictObject({
         weights: key(filePath, 'File with the rows of the classifier (safetensors).').optional(),
@@ -145,8 +170,20 @@ const modelCheckpoint = z
 const oneOrMoreFiles = z.union([filePath, z.array(filePath).min(1)]);
 const tableCheckpoint = z
   .strictObject({
-    vectors: key(oneOrMoreFiles, 'Vectors that the model produced (npy, float, one row an item): one file or several.'),
-    labels: key(oneOrMoreFiles, 'For each file of vectors, the CSV whose row i belongs to vector i.'),
+    vectors: key(
+      oneOrMoreFiles,
+      'Vectors that the model produced, one row an item (npy, npz, safetensors, parquet, csv, tsv or jsonl): one file or several.',
+    ),
+    array: key(
+      name,
+      'Array of an npz or safetensors file, or column of a table, that holds the vectors. May be left out when there is only one candidate.',
+    ).optional(),
+    labels: key(
+      oneOrMoreFiles,
+      'For each file of vectors, the table whose row i belongs to vector i. May be left out when the file of vectors has the columns itself.',
+    ).optional(),
+    id: key(name, 'Column with the id of the item.', 'id').optional(),
+    label: key(name, 'Column with the label.', 'label').optional(),
   })
   .meta({ title: 'Embedding table' });
 
@@ -167,6 +204,11 @@ const twoModels = z
     dimensionRule: key(
       z.enum(['slice', 'pad', 'project']),
       'How vectors of different length are compared: the first components of a longer new one, zeros behind a shorter new one, or a fitted adapter.',
+    ).optional(),
+    adapter: key(
+      z.enum(adapterKinds),
+      'The map of `project`, fitted on items that are not judged with it: semi-orthogonal Procrustes, ridge linear, or a small residual network.',
+      defaultProtocol.adapter,
     ).optional(),
   })
   .meta({ title: 'Old and new' });
@@ -372,6 +414,11 @@ const gateLimit = z.strictObject({
     'value',
   ).optional(),
   minQueries: key(positiveInteger, 'With fewer queries the figure counts as unmeasured.').optional(),
+  minChange: key(
+    z.number(),
+    'Least change against the figure of the `baseline` report: -0.01 accepts a loss of .01.',
+  ).optional(),
+  maxChange: key(z.number(), 'Largest change against the figure of the `baseline` report.').optional(),
 });
 
 const gate = z.union([z.literal('off'), z.tuple([z.enum(['error', 'warn', 'off']), gateLimit])]);
@@ -393,6 +440,10 @@ export const configSchema = z
     gates: key(
       namedBy(gate),
       'Limits on figures of the report: a dotted path to `["error" | "warn" | "off", limit]`; `*` stands for each.',
+    ).optional(),
+    baseline: key(
+      z.union([filePath, z.record(name, filePath)]),
+      'A committed report (or one for each pair, by its name) that gates with `minChange` or `maxChange` are compared with.',
     ).optional(),
     undecided: key(
       z.enum(['report', 'fail', 'pass']),

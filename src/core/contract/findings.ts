@@ -143,6 +143,8 @@ function inequalityPhrases({ verdict, inequalities }: SummarySource): Phrase[] {
       ];
     case 'violated':
       return [{ text: `${percent(rate)} of same-class distances grew`, strong: true }, { text: noise }];
+    case null:
+      return [{ text: 'same-class distances were not measured' }];
   }
 }
 
@@ -164,7 +166,8 @@ export function verdictRows(report: Report): VerdictRow[] {
   const { verdict } = report;
   const ranking = rankingWords[verdict.state];
   const thresholds = verdict.thresholds === null ? null : thresholdWords[verdict.thresholds];
-  const inequalities = inequalityWords[verdict.inequalities];
+  const inequalities: { word: string; tone: Tone } =
+    verdict.inequalities === null ? { word: 'Not measured', tone: 'absent' } : inequalityWords[verdict.inequalities];
   return [
     { part: 'Ranking', word: sentence(ranking.word), tone: ranking.tone, text: rankingDetail(report) },
     thresholds === null

@@ -1,10 +1,12 @@
-import type { DimensionRule, Distance, MetricName } from './report.ts';
+import type { AdapterKind, DimensionRule, Distance, MetricName } from './report.ts';
 
 /** The `audit` block of the config with all defaults filled in, and the pair's dimension rule. */
 export interface AuditProtocol {
   distance: Distance;
   /** null: not chosen; an error when dimensions differ. */
   dimensionRule: Exclude<DimensionRule, 'equal'> | null;
+  /** For the rule `project`. */
+  adapter: AdapterKind;
   epsilons: number[];
   ks: number[];
   criterionMetric: MetricName;
@@ -21,6 +23,7 @@ export interface AuditProtocol {
 export const defaultProtocol: AuditProtocol = {
   distance: 'cosine',
   dimensionRule: null,
+  adapter: 'procrustes',
   epsilons: [1e-6, 0.01, 0.05],
   ks: [1, 5, 10],
   criterionMetric: 'map',

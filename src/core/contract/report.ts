@@ -10,6 +10,9 @@ export const REPORT_FILE_NAME = 'report.compat-report.json';
 export type Interval = [low: number, high: number];
 export type Distance = 'cosine' | 'euclidean' | 'dot';
 export type DimensionRule = 'equal' | 'slice' | 'pad' | 'project';
+/** Maps from the new space to the old one, fitted on paired vectors. */
+export type AdapterKind = 'procrustes' | 'linear' | 'mlp';
+export const adapterKinds = ['procrustes', 'linear', 'mlp'] as const satisfies readonly AdapterKind[];
 export type CellName = 'oldOld' | 'newOld' | 'newNew' | 'oldNew';
 export const cellNames = ['oldOld', 'newOld', 'newNew', 'oldNew'] as const satisfies readonly CellName[];
 
@@ -24,8 +27,11 @@ export interface Verdict {
   state: RankingState;
   metric: MetricName;
   thresholds: ThresholdState | null;
-  inequalities: InequalityState;
+  /** null without labels: there are no same-class pairs to speak of. */
+  inequalities: InequalityState | null;
   summary: string;
+  /** One paragraph for a reader who knows none of this: what the three questions answer for this pair, and what to do next. */
+  explanation?: string;
 }
 
 export interface ModelDescription {
@@ -144,6 +150,137 @@ export interface Worst {
   classPairs: WorstClassPair[];
 }
 
+/** A threshold t accepts pairs with d <= t. */
+export interface ThresholdAtFar {
+  /** The false accept rate asked for. */
+  far: number;
+  /** Largest different-class distance t with share(d <= t) <= far; null where there is none. */
+  threshold: number | null;
+  /** Share of same-class pairs with d <= threshold. */
+  tar: number | null;
+}
+
+/** What the old system's threshold at `far` would decide otherwise (metrics.md section 1); shares of the pairs of a sign. */
+export interface ConsequentialViolations {
+  far: number;
+  newFalseAccepts: number | null;
+  mendedFalseAccepts: number | null;
+  newFalseRejects: number | null;
+  mendedFalseRejects: number | null;
+}
+
+export interface ThresholdTransfer {
+  far: number;
+  /** Of oldOld. */
+  oldThreshold: number | null;
+  farAtOldThreshold: number | null;
+  tarAtOldThreshold: number | null;
+  /** The same rule in this cell. */
+  restoringThreshold: number | null;
+  tarAtRestoringThreshold: number | null;
+  /** Of `tarAtOldThreshold`, over queries. */
+  tarInterval: Interval | null;
+}
+
+export interface Verification {
+  /** Those of 1e-1 ... 1e-4 and `protocol.operatingFar`, descending, that have at least 10 different-class pairs above them. */
+  far: number[];
+  cells: Partial<Record<CellName, ThresholdAtFar[]>>;
+  consequential: ConsequentialViolations[];
+  transfer: { newOld: ThresholdTransfer[]; newNew: ThresholdTransfer[] | null };
+}
+
+export type BackfillOrder = 'random' | 'displacement' | 'outliers';
+export const backfillOrders = ['random', 'displacement', 'outliers'] as const satisfies readonly BackfillOrder[];
+
+/** New queries against a gallery of which `share` is re-embedded. */
+export type BackfillPoint = { share: number } & Partial<Record<MetricName, number>>;
+
+export interface BackfillSummary {
+  /** Trapezoid over share 0 ... 1. */
+  area: number;
+  worst: { share: number; value: number };
+  /** First share on the curve's grid that reaches M(oldOld), and M(newNew); null: none does. */
+  reachesOldOld: number | null;
+  reachesNewNew: number | null;
+}
+
+/** Models 1 ... T; entry [t][k], k <= t, is M(queries of t, gallery of k) (metrics.md section 8). */
+export type VersionMatrix = {
+  versions: string[];
+  /** Of the criterion's metric; null where undefined. */
+  ac: number | null;
+  am: number | null;
+  bc: number | null;
+  fc: number | null;
+} & Partial<Record<MetricName, number[][]>>;
+
+/** The figures of the queries that have one value of a metadata column, against the whole gallery. */
+export interface SliceEntry {
+  value: string;
+  queries: number;
+  criterion: Partial<Record<MetricName, CriterionEntry>>;
+  /** Full backfill. */
+  newNew: Partial<Record<MetricName, number>> | null;
+  positiveRate: number | null;
+  negativeRate: number | null;
+  negativeFlipRate: number | null;
+}
+
+/** What is known without labels: how far the new model's neighbours and vectors agree with the old one's. */
+export interface Agreement {
+  /** Queries it was measured on. */
+  queries: number;
+  /** Mean share of the k nearest gallery items that newOld, and newNew, have in common with oldOld. */
+  neighbourOverlap: { k: number; newOld: Estimate | null; newNew: Estimate | null }[];
+  /** d(old, new) of the same item after the dimension rule; null where the models' lengths have no rule. */
+  displacement: { mean: number; median: number; p95: number } | null;
+  /** ‖new R - old‖² / ‖old‖² on held-out items, R the orthogonal Procrustes map; 0 is a mere rotation, null where it cannot be fitted. */
+  procrustesResidual: number | null;
+}
+
+export type DiagnosisCode =
+  | 'rotation'
+  | 'scale'
+  | 'offset'
+  | 'preprocessing'
+  | 'label-map'
+  | 'duplicates'
+  | 'few-queries'
+  | 'collapsed-dimensions';
+
+export interface Diagnosis {
+  code: DiagnosisCode;
+  found: boolean;
+  /** What was found and what to do, or what was looked for; one or two sentences. */
+  message: string;
+  /** The figures that decided it, and the limits they were held against. */
+  evidence: Record<string, unknown>;
+}
+
+export type RemedyMethod = 'procrustes' | 'linear' | 'mlp' | 'threshold' | 'bct' | 'backfill';
+
+export interface Remedy {
+  method: RemedyMethod;
+  /** Estimated on items that the remedy was not fitted on; what a remedy cannot change or was not measured is absent. */
+  estimated: { [figure in MetricName | 'positiveRate' | 'tar']?: Estimate };
+  /** "fitted on 500 held-out items". */
+  basis: string;
+  /** What it costs to put in place, one sentence: "one 32 x 32 product a query; gallery untouched". */
+  cost: string;
+  /** Whether the estimate reaches the criterion (its lower end, where it has an interval). */
+  reachesCriterion: boolean | null;
+}
+
+/** What a person can see of an item, by id: kept beside the report, never in it. */
+export interface ItemPreview {
+  /** `data:image/...` of at most 96 x 96 pixels. */
+  image?: string;
+  /** The first characters of a text. */
+  text?: string;
+}
+export type ItemPreviews = Record<string, ItemPreview>;
+
 /** Shares of pairs per bin; `edges` has one more entry than each list. */
 export interface SignedHistogram {
   positive: number[];
@@ -166,6 +303,8 @@ export interface ToleranceCurve {
 export interface Curves {
   /** Share of queries with a match among the k nearest, k = 1 ... length. */
   cmc: Partial<Record<CellName, number[]>>;
+  /** Points of the receiver operating characteristic, FAR ascending; both lists have one length. */
+  roc?: Partial<Record<CellName, { far: number[]; tar: number[] }>>;
   tolerances: number[];
   tolerance: {
     pair: ToleranceCurve;
@@ -185,6 +324,9 @@ export interface GateLimit {
   max?: number;
   bound?: 'value' | 'lower' | 'upper';
   minQueries?: number;
+  /** Least and largest change against the baseline report; for example minChange -0.01: at most .01 lost. */
+  minChange?: number;
+  maxChange?: number;
 }
 
 export interface GateResult {
@@ -194,6 +336,8 @@ export interface GateResult {
   limit: GateLimit;
   actual: number | string | null;
   interval: Interval | null;
+  /** The figure in the baseline report; absent without one. */
+  baseline?: number | string | null;
   state: GateState;
   /** One sentence for people: what was measured against which limit. */
   message: string;
@@ -202,6 +346,8 @@ export interface GateResult {
 export interface Protocol {
   distance: Distance;
   dimensionRule: DimensionRule;
+  /** How `project` maps new vectors into the old space; absent under other rules. */
+  adapter?: AdapterKind;
   epsilons: number[];
   margin: number;
   criterionMetric: MetricName;
@@ -231,7 +377,13 @@ export interface Report {
     queriesWithoutMatch: number;
     positivePairs: number;
     negativePairs: number;
+    /** false: no labels were given, and all that needs classes is null or empty. Absent counts as true. */
+    labelled?: boolean;
+    /** The queries are the gallery itself, each without its self pair. Absent: unknown. */
+    leaveOneOut?: boolean;
   };
+  /** How this audit differs from a full one, plain sentences: no labels, no old model, sampled queries, no new gallery. */
+  notes?: string[];
   protocol: Protocol;
   retrieval: { oldOld: Cell; newOld: Cell; newNew: Cell | null; oldNew: Cell | null };
   criterion: Partial<Record<MetricName, CriterionEntry>>;
@@ -248,18 +400,26 @@ export interface Report {
   };
   triplets: { sampled: number; inverted: number | null; interval: Interval | null; repaired: number | null };
   flips: Flips;
-  /** Thresholds at each FAR and their transfer; null until the audit measures them. */
-  verification: null;
+  /** Thresholds at each FAR and their transfer; null where no FAR has enough pairs. */
+  verification: Verification | null;
   classes: ClassEntry[];
   worst: Worst;
   histograms: Histograms;
   curves: Curves;
-  backfill: null;
-  matrix: null;
-  slices: Record<string, never>;
-  diagnosis: { code: string; found: boolean; message: string; evidence: Record<string, unknown> }[];
-  remedies: never[];
+  /** null without new gallery vectors. */
+  backfill: Partial<Record<BackfillOrder, BackfillPoint[]>> | null;
+  backfillSummary?: Partial<Record<BackfillOrder, Partial<Record<MetricName, BackfillSummary>>>> | null;
+  /** null unless the pair names versions. */
+  matrix: VersionMatrix | null;
+  slices: Record<string, SliceEntry[]>;
+  agreement?: Agreement | null;
+  /** Also what was looked for and not found. */
+  diagnosis: Diagnosis[];
+  /** Cheapest first. */
+  remedies: Remedy[];
   gates: GateResult[];
+  /** The committed report that gates were compared with; null without one. */
+  baseline?: { path: string; created: string; tool: string; comparable: boolean } | null;
   /** The config's `undecided`; absent counts as `report`. */
   undecided?: UndecidedPolicy;
   provenance: {

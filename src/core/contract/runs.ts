@@ -15,6 +15,8 @@ export const RUN_FILES = {
   log: 'log.txt',
   /** The report as a page that opens offline. */
   html: 'report.html',
+  /** What a person can see of the items that the report lists, by id. */
+  previews: 'previews.json',
 } as const;
 
 export const RUN_FORMAT = 'backcompat.run';

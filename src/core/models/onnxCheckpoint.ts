@@ -54,7 +54,7 @@ export async function openOnnxCheckpoint(
     const model = resolveImageModel(session.inputs, session.outputs, {
       file,
       output: definition.output,
-      preprocess: definition.preprocess,
+      preprocess: typeof definition.preprocess === 'object' ? definition.preprocess : undefined,
     });
     const run = runner(session, model, file);
     const probes = await run(probeInputs(model), PROBE_ITEMS);

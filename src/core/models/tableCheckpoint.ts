@@ -39,7 +39,7 @@ export async function openTableCheckpoint(
   baseFolder: string,
 ): Promise<TableCheckpoint> {
   const vectorFiles = [definition.vectors].flat();
-  const labelFiles = [definition.labels].flat();
+  const labelFiles = definition.labels === undefined ? [] : [definition.labels].flat();
   if (vectorFiles.length !== labelFiles.length) {
     throw new BackcompatError(
       'bad-config',
