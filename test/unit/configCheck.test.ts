@@ -108,7 +108,7 @@ describe('checkConfig', () => {
       '1:27 checkpoints.a has no key "modle".',
     ]);
     expect(problemsOf('{ "checkpoints": { "a": { "labels": "a.csv" } } }')).toEqual([
-      '1:20 checkpoints.a lacks the key "labels": expected a string that is not empty or a list that is not empty.',
+      '1:20 checkpoints.a lacks the key "vectors": expected a string that is not empty or a list that is not empty.',
     ]);
     expect(
       problemsOf('{ "checkpoints": { "a": { "vectors": "a.npy", "labels": "a.csv", "preprocess": {} } } }'),
