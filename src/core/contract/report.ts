@@ -343,6 +343,20 @@ export interface GateResult {
   message: string;
 }
 
+/** The committed report that gates and key figures are compared with. */
+export interface Baseline {
+  /** As the user gave it. */
+  path: string;
+  created: string;
+  tool: string;
+  /** Whether protocol and data agree; otherwise nothing is compared. */
+  comparable: boolean;
+  /** What differs, a sentence each; empty when comparable. */
+  differences?: string[];
+  /** Its key figures (keyFigures.ts), by rule; empty when not comparable. */
+  figures?: Record<string, number | null>;
+}
+
 export interface Protocol {
   distance: Distance;
   dimensionRule: DimensionRule;
@@ -419,7 +433,7 @@ export interface Report {
   remedies: Remedy[];
   gates: GateResult[];
   /** The committed report that gates were compared with; null without one. */
-  baseline?: { path: string; created: string; tool: string; comparable: boolean } | null;
+  baseline?: Baseline | null;
   /** The config's `undecided`; absent counts as `report`. */
   undecided?: UndecidedPolicy;
   provenance: {
