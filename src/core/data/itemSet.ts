@@ -11,6 +11,10 @@ export interface ItemSet {
   /** Index into `classNames`, one per item. */
   readonly labelOf: Int32Array;
   readonly classNames: readonly string[];
+  /** False for items without labels: all of one class, named ''. Absent: true. */
+  readonly labelled?: boolean;
+  /** Name of the part that each item belongs to, where a column says it. */
+  readonly parts?: readonly string[];
   /** Column name to one value per item. */
   readonly slices: ReadonlyMap<string, readonly string[]>;
   /** What a model embeds; null for items that only vectors can stand for. */
@@ -50,6 +54,7 @@ export function selectItems(items: ItemSet, indices: Int32Array, name: string): 
     labelOf: indices.map((index) => items.labelOf[index] as number),
     classNames: items.classNames,
     slices,
+    ...(items.labelled === undefined ? {} : { labelled: items.labelled }),
     images: images === null ? null : { source: (item) => images.source(indices[item] as number) },
     ...(items.rowFile === undefined ? {} : { rowFile: items.rowFile }),
   };
