@@ -1,6 +1,6 @@
 import { asBackcompatError, exitStatusOf, isCancellation, throwIfCancelled } from '../core/contract/errors.ts';
 import { gatesExitStatus } from '../core/contract/findings.ts';
-import { REPORT_FILE_NAME, type Report } from '../core/contract/report.ts';
+import { type ItemPreviews, REPORT_FILE_NAME, type Report } from '../core/contract/report.ts';
 import { RUN_FILES } from '../core/contract/runs.ts';
 import { TOOL } from '../core/contract/version.ts';
 import { renderHtml } from '../core/report/renderHtml.ts';
@@ -41,10 +41,17 @@ export async function computeAudit(job: AuditJob, services: CliServices, options
   // What escapes every promise still gets a last word; a defect, so with its stack.
   process.once('uncaughtException', (error) => process.exit(fail(writer, error, true)));
   try {
-    const report = await services.auditPair(job.request, { progress: writer.progress, signal: writer.signal });
+    let previews: ItemPreviews = {};
+    const report = await services.auditPair(job.request, {
+      progress: writer.progress,
+      signal: writer.signal,
+      previews: (made) => {
+        previews = made;
+      },
+    });
     await writer.progress.breathe();
     throwIfCancelled(writer.signal);
-    await writeResults(report, writer, services, options);
+    await writeResults(report, previews, writer, services, options);
     const exitStatus = gatesExitStatus(report);
     writer.event({ type: 'verdict', state: report.verdict.state, summary: report.verdict.summary });
     writer.finish('done', { exitStatus, message: report.verdict.summary });
@@ -56,13 +63,15 @@ export async function computeAudit(job: AuditJob, services: CliServices, options
 
 async function writeResults(
   report: Report,
+  previews: ItemPreviews,
   writer: RunWriter,
   services: CliServices,
   { json }: ComputeOptions,
 ): Promise<void> {
   writer.progress.phase('Writing the report');
   if (json !== null) await writeReport(json, report);
-  await writer.writeFile(RUN_FILES.html, renderHtml(report, await readPageAssets(services.assets)));
+  if (Object.keys(previews).length > 0) await writer.writeFile(RUN_FILES.previews, JSON.stringify(previews));
+  await writer.writeFile(RUN_FILES.html, renderHtml(report, await readPageAssets(services.assets), previews));
   // Last: where a report is, everything is.
   await writer.writeFile(REPORT_FILE_NAME, serialiseReport(report));
 }

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { type Command, Option } from 'commander';
 import { BackcompatError } from '../core/contract/errors.ts';
-import type { Report } from '../core/contract/report.ts';
+import { readPreviews } from '../core/report/previewsFile.ts';
 import { renderHtml } from '../core/report/renderHtml.ts';
 import { renderText } from '../core/report/renderText.ts';
 import { checkReportTarget, readReport, serialiseReport } from '../core/report/reportFile.ts';
@@ -41,8 +41,8 @@ export function addReportCommand(program: Command, services: CliServices): void 
     .addHelpText('after', help)
     .action(async (run: string, options: ReportOptions) => {
       const output = createOutput(options);
-      const report = await readReport(await findReport(run, process.cwd()));
-      const text = await render(report, options, output, services);
+      const found = await findReport(run, process.cwd());
+      const text = await render(found, options, output, services);
       if (options.output === undefined) return output.data(text);
       const file = path.resolve(options.output);
       await checkTarget(file, options.format);
@@ -50,12 +50,13 @@ export function addReportCommand(program: Command, services: CliServices): void 
     });
 }
 
-async function render(report: Report, options: ReportOptions, output: Output, services: CliServices): Promise<string> {
+async function render(file: string, options: ReportOptions, output: Output, services: CliServices): Promise<string> {
+  const report = await readReport(file);
   switch (options.format) {
     case 'json':
       return serialiseReport(report);
     case 'html':
-      return renderHtml(report, await readPageAssets(services.assets));
+      return renderHtml(report, await readPageAssets(services.assets), await readPreviews(file));
     case 'text': {
       const { width, colour } = output;
       return renderText(report, options.output === undefined ? { width, colour } : { width: 100, colour: false });

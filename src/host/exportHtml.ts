@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { readPreviews } from '../core/report/previewsFile.ts';
 import { renderHtml } from '../core/report/renderHtml.ts';
 import { readReport } from '../core/report/reportFile.ts';
 
@@ -15,7 +16,8 @@ export async function exportHtml(extensionUri: vscode.Uri, reportFile: string): 
   });
   if (target === undefined) return;
   const asset = (file: string) => readFile(vscode.Uri.joinPath(extensionUri, 'dist/webview', file).fsPath, 'utf8');
-  const html = renderHtml(report, { script: await asset('report.js'), style: await asset('report.css') });
+  const assets = { script: await asset('report.js'), style: await asset('report.css') };
+  const html = renderHtml(report, assets, await readPreviews(reportFile));
   await vscode.workspace.fs.writeFile(target, Buffer.from(html, 'utf8'));
   const open = vscode.l10n.t('Open');
   const answer = await vscode.window.showInformationMessage(vscode.l10n.t('Saved {0}', target.fsPath), open);

@@ -2,6 +2,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { asBackcompatError } from '../core/contract/errors.ts';
 import type { Report } from '../core/contract/report.ts';
+import { readPreviews } from '../core/report/previewsFile.ts';
 import { parseReport, readReport } from '../core/report/reportFile.ts';
 import type { PageState } from '../protocol/messages.ts';
 import { reportEditorId } from './ids.ts';
@@ -52,8 +53,10 @@ export class ReportEditor implements vscode.CustomReadonlyEditorProvider {
 
 async function stateOf(uri: vscode.Uri, subject: PageSubject): Promise<PageState> {
   try {
-    const report = uri.scheme === 'file' ? await readReport(uri.fsPath) : await readElsewhere(uri);
-    return { kind: 'report', report, actions: await actionsFor(subject) };
+    const onDisk = uri.scheme === 'file';
+    const report = onDisk ? await readReport(uri.fsPath) : await readElsewhere(uri);
+    const previews = onDisk ? await readPreviews(uri.fsPath) : {};
+    return { kind: 'report', report, previews, actions: await actionsFor(subject) };
   } catch (error) {
     const { message, remedy } = asBackcompatError(error);
     const title = vscode.l10n.t('This report cannot be opened');

@@ -1,6 +1,7 @@
 /** What the page shows for a run. Pure but for reading the report. */
 import { asBackcompatError } from '../core/contract/errors.ts';
 import type { RunSummary } from '../core/contract/runs.ts';
+import { readPreviews } from '../core/report/previewsFile.ts';
 import { readReport } from '../core/report/reportFile.ts';
 import type { PageState, ReportActions, RunProgress } from '../protocol/messages.ts';
 import type { ConfiguredPair } from './configStore.ts';
@@ -19,7 +20,8 @@ export async function pageStateOf(run: RunSummary, around: RunSurroundings): Pro
   if (run.state === 'running') return { kind: 'running', run: progressOf(run, around) };
   if (run.state === 'done' && run.report !== null) {
     try {
-      return { kind: 'report', report: await readReport(run.report), actions: around.actions };
+      const report = await readReport(run.report);
+      return { kind: 'report', report, previews: await readPreviews(run.report), actions: around.actions };
     } catch (error) {
       const { message, remedy } = asBackcompatError(error);
       return failed('This report cannot be opened', message, remedy, run, around);

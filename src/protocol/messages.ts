@@ -3,7 +3,8 @@
  * The host always sends the whole state; the page sends named intents, never command ids.
  * Both sides distrust what arrives: `parsePageMessage` and `parseHostMessage` return `null` for anything else.
  */
-import { REPORT_FORMAT, REPORT_FORMAT_VERSION, type Report } from '../core/contract/report.ts';
+import { parsePreviews } from '../core/contract/previews.ts';
+import { type ItemPreviews, REPORT_FORMAT, REPORT_FORMAT_VERSION, type Report } from '../core/contract/report.ts';
 
 /** What the host can do for this report; the page hides the buttons of the rest. */
 export interface ReportActions {
@@ -49,7 +50,8 @@ export interface PageFailure {
 export type PageState =
   | { kind: 'loading'; phase: string | null }
   | { kind: 'running'; run: RunProgress }
-  | { kind: 'report'; report: Report; actions: ReportActions }
+  /** `previews`: pictures and texts of the items that the report lists, by id. */
+  | { kind: 'report'; report: Report; previews?: ItemPreviews; actions: ReportActions }
   | { kind: 'failed'; failure: PageFailure };
 
 /** host -> page */
@@ -217,7 +219,14 @@ function isPageState(value: unknown): value is PageState {
 /** The snapshot if the host really sent one; otherwise null. Whether its report can be shown: {@link reportProblem}. */
 export function parseHostMessage(value: unknown): HostMessage | null {
   if (!isRecord(value) || value.type !== 'snapshot' || !isPageState(value.state)) return null;
-  const message: HostMessage = { type: 'snapshot', state: value.state };
+  const { state } = value;
+  const message: HostMessage = {
+    type: 'snapshot',
+    state:
+      state.kind === 'report' && state.previews !== undefined
+        ? { ...state, previews: parsePreviews(state.previews) }
+        : state,
+  };
   if (isRecord(value.restore)) {
     message.restore = {};
     for (const [key, entry] of Object.entries(value.restore)) {

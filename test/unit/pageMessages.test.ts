@@ -93,12 +93,23 @@ describe('parseHostMessage', () => {
     { kind: 'loading', phase: null },
     { kind: 'running', run },
     { kind: 'report', report: bareReport(), actions },
+    { kind: 'report', report: bareReport(), previews: { a: { text: 'b' } }, actions },
     {
       kind: 'failed',
       failure: { title: 'a', message: 'b', remedy: null, again: null, openRunFolder: false, openConfig: false },
     },
   ])('takes $kind', (state) => {
     expect(parseHostMessage({ type: 'snapshot', state })).toEqual({ type: 'snapshot', state });
+  });
+
+  it('leaves out previews that are none', () => {
+    const previews = { a: { image: 'https://example.org/a.png' }, b: { text: 'b' } };
+    const message = parseHostMessage({
+      type: 'snapshot',
+      state: { kind: 'report', report: bareReport(), previews, actions },
+    });
+    expect(message?.state).toMatchObject({ previews: { b: { text: 'b' } } });
+    expect(message?.state).not.toHaveProperty('previews.a');
   });
 
   it.each([

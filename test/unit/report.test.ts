@@ -192,5 +192,9 @@ describe('page', () => {
     const json = /<script type="application\/json" id="backcompat-report">([^<]*)<\/script>/.exec(html)?.[1] ?? '';
     expect(JSON.parse(json).pair).toBe(hostile);
     expect(json).not.toMatch(/[<>&\u2028]/);
+    const pictures = renderHtml(report, { script: '', style: '' }, { [hostile]: { text: hostile } });
+    expect(pictures.match(/<script/g)).toHaveLength(3);
+    const previews = /id="backcompat-previews">([^<]*)<\/script>/.exec(pictures)?.[1] ?? '';
+    expect(JSON.parse(previews)).toEqual({ [hostile]: { text: hostile } });
   });
 });

@@ -29,7 +29,7 @@ export const MAX_IMAGE_PIXELS = 100e6;
 
 let loaded: typeof sharpDefault | null = null;
 /** The native library is loaded at first use. Decoding runs in libuv's threads, one image a thread. */
-function sharp(): typeof sharpDefault {
+export function sharp(): typeof sharpDefault {
   if (loaded === null) {
     loaded = createRequire(import.meta.url)('sharp') as typeof sharpDefault;
     loaded.cache(false);

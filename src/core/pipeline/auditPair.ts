@@ -6,6 +6,7 @@ import { evaluateGates } from '../report/gates.ts';
 import { assertFinite } from '../report/reportFile.ts';
 import type { AuditHooks, AuditRequest } from './auditRequest.ts';
 import { hashItems, loadPair } from './loadPair.ts';
+import { makePreviews } from './previews.ts';
 
 /**
  * The whole path from a request to a report: loads, embeds, measures, judges the gates.
@@ -40,6 +41,7 @@ export async function auditPair(request: AuditRequest, hooks: AuditHooks): Promi
     };
     report.gates = evaluateGates(report, pair.gates, pair.undecided).results;
     assertFinite(report);
+    hooks.previews?.(await makePreviews(report, [queries, gallery], hooks));
     return report;
   } finally {
     await pair.close();

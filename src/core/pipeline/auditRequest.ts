@@ -1,4 +1,4 @@
-import type { DimensionRule, Distance, MetricName, Report } from '../contract/report.ts';
+import type { DimensionRule, Distance, ItemPreviews, MetricName, Report } from '../contract/report.ts';
 import type { Progress } from '../contract/runs.ts';
 
 /** What one audit measures: a pair of a config, or embedding tables without one. All paths are absolute. */
@@ -38,6 +38,8 @@ export interface AuditOverrides {
 export interface AuditHooks {
   progress: Progress;
   signal: AbortSignal;
+  /** Takes what a person can see of the items that the report lists; without it nothing is decoded for that. */
+  previews?: (previews: ItemPreviews) => void;
 }
 
 /** The whole path from a request to a report, its gates evaluated. */

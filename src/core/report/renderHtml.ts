@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
 import { pairTitle } from '../contract/findings.ts';
 import { visibleText } from '../contract/format.ts';
-import type { Report } from '../contract/report.ts';
+import type { ItemPreviews, Report } from '../contract/report.ts';
 import { renderText } from './renderText.ts';
 import { assertFinite } from './reportFile.ts';
 
 /** The id of the element that holds the report's JSON; the page's script looks for it. */
 export const REPORT_ELEMENT_ID = 'backcompat-report';
+/** The same for the pictures of its items. */
+export const PREVIEWS_ELEMENT_ID = 'backcompat-previews';
 
 export interface PageAssets {
   /** The page's script and style sheet, as text: the same that the editor's panel loads. */
@@ -18,7 +20,7 @@ export interface PageAssets {
  * The report as one page that opens offline: script, style and data inside, and a policy that lets
  * exactly these run and loads nothing else.
  */
-export function renderHtml(report: Report, assets: PageAssets): string {
+export function renderHtml(report: Report, assets: PageAssets, previews: ItemPreviews = {}): string {
   assertFinite(report);
   // An inline script ends at the first "</script", whatever it means in JavaScript.
   const script = assets.script.replace(/<\/(script)/gi, '<\\/$1').replace(/<!--/g, '<\\!--');
@@ -31,6 +33,10 @@ export function renderHtml(report: Report, assets: PageAssets): string {
     "base-uri 'none'",
     "form-action 'none'",
   ].join('; ');
+  const pictures =
+    Object.keys(previews).length === 0
+      ? ''
+      : `<script type="application/json" id="${PREVIEWS_ELEMENT_ID}">${embeddedJson(previews)}</script>\n`;
   const text = renderText(report, { width: 110, colour: false });
   return `<!DOCTYPE html>
 <html lang="en">
@@ -45,7 +51,7 @@ export function renderHtml(report: Report, assets: PageAssets): string {
 <body>
 <noscript><pre>${escapeHtml(text)}</pre></noscript>
 <script type="application/json" id="${REPORT_ELEMENT_ID}">${embeddedJson(report)}</script>
-<script>${script}</script>
+${pictures}<script>${script}</script>
 </body>
 </html>
 `;
@@ -57,7 +63,7 @@ function contentHash(text: string): string {
 }
 
 /** JSON that no HTML parser can take for markup, still JSON; also safe as JavaScript. */
-function embeddedJson(report: Report): string {
+function embeddedJson(value: Report | ItemPreviews): string {
   const escapes: Record<string, string> = {
     '<': '\\u003c',
     '>': '\\u003e',
@@ -65,7 +71,7 @@ function embeddedJson(report: Report): string {
     '\u2028': '\\u2028',
     '\u2029': '\\u2029',
   };
-  return JSON.stringify(report).replace(/[<>&\u2028\u2029]/g, (character) => escapes[character] ?? character);
+  return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (character) => escapes[character] ?? character);
 }
 
 function escapeHtml(text: string): string {
