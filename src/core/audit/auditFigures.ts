@@ -1,6 +1,7 @@
 import { BackcompatError } from '../contract/errors.ts';
 import { summarise } from '../contract/findings.ts';
 import type { CellName, CriterionEntry, MetricName, Report } from '../contract/report.ts';
+import { measureAgreement } from './agreement.ts';
 import type { AuditInput } from './auditInput.ts';
 import { cellOf, cmcCurve, hitsAt, metricNames, type RegisteredCell, registerCell } from './cells.ts';
 import { classTable } from './classTable.ts';
@@ -8,6 +9,7 @@ import { compatibilityTax, criterionEntry, updateGain } from './criterion.ts';
 import { resolveDimensionRule } from './dimensionRule.ts';
 import { flipFigures } from './flips.ts';
 import { type MeasuredPair, type MeasureHooks, type MeasureOptions, measurePair } from './measurePair.ts';
+import { loadPairSample } from './pairSample.ts';
 import { makePairSetup } from './pairSetup.ts';
 import { measureReferences } from './references.ts';
 import { sampleRows } from './sampling.ts';
@@ -66,7 +68,6 @@ export async function auditFigures(
   const tolerances = chooseTolerances(measured, protocol.epsilons);
   const references = await measureReferences({ input, rows, rule, tolerances, threads: options.threads }, hooks);
 
-  hooks.progress.phase('Intervals');
   const plan = {
     unit: protocol.bootstrap.unit,
     queries: setup.queries,
@@ -76,6 +77,11 @@ export async function auditFigures(
     seed: protocol.seed,
     threads: options.threads,
   };
+  hooks.progress.phase('Agreement');
+  const pairSample = await loadPairSample(input, references.rows, references.procrustesQuery);
+  const { agreement } = await measureAgreement(input, pairSample, plan, hooks);
+
+  hooks.progress.phase('Intervals');
   const statistics = new QueryStatistics(plan);
   const pairViolations = registerViolations(statistics, measured.inequalities);
   const cells = new Map<CellName, RegisteredCell>();
@@ -227,6 +233,7 @@ export async function auditFigures(
     backfill: null,
     matrix: null,
     slices: {},
+    agreement,
     diagnosis: [],
     remedies: [],
   };
