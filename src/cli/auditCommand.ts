@@ -45,6 +45,7 @@ export function addAuditCommand(program: Command, services: CliServices, end: (s
   command
     .option('--out <dir>', "the run's directory; of several pairs one folder each (default: below .backcompat/runs)")
     .option('--json <file>', 'write the report there; - is stdout')
+    .option('--baseline <file>', "a report to compare with (default: the config's)")
     .option('--detach', 'print the directory of the run and leave it running');
   addCommonOptions(command)
     .addOption(command.createOption('--run-directory <dir>').hideHelp())

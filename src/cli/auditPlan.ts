@@ -16,6 +16,7 @@ export interface AuditOptions extends CommonOptions, OverrideOptions {
   queryLabels?: string;
   out?: string;
   json?: string;
+  baseline?: string;
   detach?: boolean;
   /** Of the process that computes: the directory that was made for it. */
   runDirectory?: string;
@@ -85,6 +86,7 @@ function planTables(options: AuditOptions): AuditJob {
     request: {
       source,
       overrides: overridesOf(options),
+      ...baselineOf(options),
       threads: options.threads ?? null,
       cacheFolder: folderOfCache(baseFolder),
     },
@@ -101,6 +103,7 @@ function planTables(options: AuditOptions): AuditJob {
       ...table('--query-new', source.newQuery),
       ...table('--query-labels', source.queryLabels),
       ...overrideArguments(options),
+      ...baselineArguments(options),
     ],
   };
 }
@@ -112,6 +115,7 @@ async function planConfig(config: string | undefined, options: AuditOptions): Pr
   if (pairs.length > 1) {
     const single = [
       ['--json', options.json],
+      ['--baseline', options.baseline],
       ['--detach', options.detach],
       ['--run-directory', options.runDirectory],
     ].find(([, value]) => value !== undefined);
@@ -129,6 +133,7 @@ async function planConfig(config: string | undefined, options: AuditOptions): Pr
     request: {
       source: { kind: 'config', file, pair: name },
       overrides: overridesOf(options),
+      ...baselineOf(options),
       threads: options.threads ?? null,
       cacheFolder: folderOfCache(loaded.folder),
     },
@@ -136,8 +141,16 @@ async function planConfig(config: string | undefined, options: AuditOptions): Pr
     out: outOf(options.out, name, pairs.length > 1, folders),
     configFile: file,
     configText: loaded.text,
-    arguments: ['audit', file, '--pair', name, ...overrideArguments(options)],
+    arguments: ['audit', file, '--pair', name, ...overrideArguments(options), ...baselineArguments(options)],
   }));
+}
+
+function baselineOf({ baseline }: AuditOptions): { baseline?: string } {
+  return baseline === undefined ? {} : { baseline: path.resolve(baseline) };
+}
+
+function baselineArguments({ baseline }: AuditOptions): string[] {
+  return baseline === undefined ? [] : ['--baseline', path.resolve(baseline)];
 }
 
 /** `--out` itself for one pair, a folder in it for each of several. */

@@ -131,15 +131,27 @@ export function crossCheck(config: Config): Finding[] {
     checkItems([...path, 'queries'], block.queries);
   }
 
+  for (const name of typeof config.baseline === 'object' ? Object.keys(config.baseline) : []) {
+    const pairs = Object.keys(config.pairs ?? {});
+    if (pairs.includes(name)) continue;
+    findings.push({
+      path: ['baseline', name],
+      at: 'key',
+      message: `${pathText(['baseline', name])}: there is no pair ${JSON.stringify(name)}; there is ${quotedList(pairs)}.`,
+      suggestion: closest(name, pairs),
+    });
+  }
+
   for (const [rule, gate] of Object.entries(config.gates ?? {})) {
     if (gate === 'off' || gate[0] === 'off') continue;
     const path = ['gates', rule];
     const [, limit] = gate;
-    if (limit.state === undefined && limit.min === undefined && limit.max === undefined) {
+    const limits = [limit.state, limit.min, limit.max, limit.minChange, limit.maxChange];
+    if (limits.every((value) => value === undefined)) {
       findings.push({
         path,
         at: 'value',
-        message: `${pathText(path)} sets no limit: expected "state", "min" or "max".`,
+        message: `${pathText(path)} sets no limit: expected "state", "min", "max", "minChange" or "maxChange".`,
       });
     }
     if (limit.min !== undefined && limit.max !== undefined && limit.min > limit.max) {

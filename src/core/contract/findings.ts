@@ -605,6 +605,8 @@ export function limitText(limit: GateResult['limit']): string {
   if (limit.min !== undefined) parts.push(`≥ ${number(limit.min)}`);
   if (limit.max !== undefined) parts.push(`≤ ${number(limit.max)}`);
   if (limit.bound === 'lower' || limit.bound === 'upper') parts.push(`${limit.bound} end`);
+  if (limit.minChange !== undefined) parts.push(`change ≥ ${signed(limit.minChange)}`);
+  if (limit.maxChange !== undefined) parts.push(`change ≤ ${signed(limit.maxChange)}`);
   if (limit.minQueries !== undefined) parts.push(`at least ${counted(limit.minQueries, 'query', 'queries')}`);
   return parts.join(', ');
 }

@@ -2,9 +2,11 @@ import { auditFigures } from '../audit/auditFigures.ts';
 import { joinClasses } from '../audit/auditInput.ts';
 import { REPORT_FORMAT, REPORT_FORMAT_VERSION, type Report } from '../contract/report.ts';
 import { TOOL } from '../contract/version.ts';
+import { describeBaseline } from '../report/baseline.ts';
 import { evaluateGates } from '../report/gates.ts';
 import { assertFinite } from '../report/reportFile.ts';
 import type { AuditHooks, AuditRequest } from './auditRequest.ts';
+import { loadBaseline } from './loadBaseline.ts';
 import { hashItems, loadPair } from './loadPair.ts';
 import { makePreviews } from './previews.ts';
 
@@ -15,6 +17,7 @@ import { makePreviews } from './previews.ts';
  */
 export async function auditPair(request: AuditRequest, hooks: AuditHooks): Promise<Report> {
   const started = performance.now();
+  const baseline = await loadBaseline(request);
   const pair = await loadPair(request, hooks);
   try {
     const { queries, gallery, vectors, protocol, models } = pair;
@@ -39,7 +42,8 @@ export async function auditPair(request: AuditRequest, hooks: AuditHooks): Promi
         seconds: Math.round(performance.now() - started) / 1000,
       },
     };
-    report.gates = evaluateGates(report, pair.gates, pair.undecided).results;
+    if (baseline !== null) report.baseline = describeBaseline(report, baseline);
+    report.gates = evaluateGates(report, pair.gates, pair.undecided, { baseline: baseline?.report ?? null }).results;
     assertFinite(report);
     hooks.previews?.(await makePreviews(report, [queries, gallery], hooks));
     return report;

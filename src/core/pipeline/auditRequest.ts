@@ -17,6 +17,8 @@ export interface AuditRequest {
         queryLabels: string | null;
       };
   overrides: AuditOverrides;
+  /** Absolute path of the report to compare with, instead of the config's. */
+  baseline?: string;
   /** Threads for arithmetic and decoding; null: as many as the machine has. */
   threads: number | null;
   /** Where embeddings are kept, by content. */

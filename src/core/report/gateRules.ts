@@ -12,9 +12,22 @@ type Place =
   | { kind: 'metrics'; each: Place; leaf?: Leaf }
   /** One entry a class label, found in a list by `label`. */
   | { kind: 'labels'; each: Place }
-  /** An entry of `byEpsilon`, picked by `@tolerance`. */
-  | { kind: 'tolerance'; field: 'rate' | 'violations' }
+  | Picked
   | Leaf;
+
+/** A field of an entry of a list, picked with @: `rate@0.01`, `tarAtOldThreshold@0.001`. */
+interface Picked {
+  kind: 'picked';
+  /** What tells the entries apart: tolerance, false accept rate, number of neighbours. */
+  by: 'epsilon' | 'far' | 'k';
+  /** Field that holds the list; null: it is the list. */
+  list: string | null;
+  field: string;
+  /** Field of the entry with the interval; of the figure itself when that is an estimate. */
+  interval: string | null;
+  /** The field holds `{ value, interval }`. */
+  estimate: boolean;
+}
 
 type Leaf =
   | { kind: 'number'; field: string | null; interval: string | null }
@@ -36,10 +49,23 @@ const estimate: Place = {
 };
 const cell = estimate;
 
+/** Fields of the entries of a list; those with an interval name it. */
+function picked<const Fields extends Readonly<Record<string, string | null>>>(
+  by: Picked['by'],
+  list: string | null,
+  intervals: Fields,
+  estimate = false,
+): Readonly<Record<keyof Fields, Place>> {
+  const entries = Object.entries(intervals).map(([field, interval]): [string, Place] => [
+    field,
+    { kind: 'picked', by, list, field, interval, estimate },
+  ]);
+  return Object.fromEntries(entries) as Record<keyof Fields, Place>;
+}
+
 const violations: Place = fields({
   pairs: number(),
-  rate: { kind: 'tolerance', field: 'rate' },
-  violations: { kind: 'tolerance', field: 'violations' },
+  ...picked('epsilon', 'byEpsilon', { rate: 'interval', violations: null }),
   severity: number('severityInterval'),
   macroRate: number(),
 });
@@ -47,6 +73,17 @@ const signed: Place = fields({ positive: violations, negative: violations });
 
 /** The interval of a comparison belongs to its difference, not to either side. */
 const oldNewDifference: Place = fields({ old: number(), new: number(), difference: number('interval') });
+
+const atThreshold: Place = fields(picked('far', null, { threshold: null, tar: null }));
+const transfer: Place = fields(
+  picked('far', null, {
+    oldThreshold: null,
+    farAtOldThreshold: null,
+    tarAtOldThreshold: 'tarInterval',
+    restoringThreshold: null,
+    tarAtRestoringThreshold: null,
+  }),
+);
 
 const report: Place = fields({
   verdict: fields({
@@ -94,6 +131,24 @@ const report: Place = fields({
     relativeNegativeFlipRate: number(),
     flippedQueries: number(),
   }),
+  verification: fields({
+    cells: fields({ oldOld: atThreshold, newOld: atThreshold, newNew: atThreshold, oldNew: atThreshold }),
+    transfer: fields({ newOld: transfer, newNew: transfer }),
+    consequential: fields(
+      picked('far', null, {
+        newFalseAccepts: null,
+        mendedFalseAccepts: null,
+        newFalseRejects: null,
+        mendedFalseRejects: null,
+      }),
+    ),
+  }),
+  agreement: fields({
+    queries: number(),
+    neighbourOverlap: fields(picked('k', null, { newOld: 'interval', newNew: 'interval' }, true)),
+    displacement: fields({ mean: number(), median: number(), p95: number() }),
+    procrustesResidual: number(),
+  }),
   classes: {
     kind: 'labels',
     each: fields({
@@ -116,15 +171,16 @@ export type Step =
 export interface ParsedRule {
   rule: string;
   steps: readonly Step[];
-  figure: { kind: 'tolerance'; field: 'rate' | 'violations'; epsilon: number | null } | Leaf;
+  /** `at`: what stands behind the @, null for nothing. */
+  figure: (Picked & { at: number | null }) | Leaf;
 }
 
 const metricPattern = /^(cmc@[1-9]\d*|map@r|map|rPrecision)(?=\.|$)/;
-const tolerancePattern = /^(rate|violations)(?:@([0-9.]+(?:[eE][+-]?\d+)?))?$/;
+const pickedPattern = /^([a-zA-Z]+)(?:@([0-9.]+(?:[eE][+-]?\d+)?))?$/;
 
 /** All readings of `rest` below `place`; a class label may hold dots, so there can be several. */
 function* readings(place: Place, rest: string | null, steps: readonly Step[]): Generator<Omit<ParsedRule, 'rule'>> {
-  if (place.kind === 'tolerance') return;
+  if (place.kind === 'picked') return;
   if (place.kind === 'number' || place.kind === 'state') {
     if (rest === null) yield { steps, figure: place };
     return;
@@ -134,14 +190,10 @@ function* readings(place: Place, rest: string | null, steps: readonly Step[]): G
   const star = rest === '*' || rest.startsWith('*.');
   switch (place.kind) {
     case 'fields': {
-      const tolerance = tolerancePattern.exec(rest);
-      const [, field, epsilon] = tolerance ?? [];
-      const below = field === undefined ? undefined : place.fields[field];
-      if (below?.kind === 'tolerance') {
-        yield {
-          steps,
-          figure: { kind: 'tolerance', field: below.field, epsilon: epsilon === undefined ? null : Number(epsilon) },
-        };
+      const [, field, at] = pickedPattern.exec(rest) ?? [];
+      const below = field !== undefined && Object.hasOwn(place.fields, field) ? place.fields[field] : undefined;
+      if (below?.kind === 'picked') {
+        yield { steps, figure: { ...below, at: at === undefined ? null : Number(at) } };
         return;
       }
       const names = Object.keys(place.fields);
@@ -182,7 +234,7 @@ function* readings(place: Place, rest: string | null, steps: readonly Step[]): G
 /** Every rule without stars and labels, for suggestions. */
 function* examples(place: Place, prefix: string, ks: readonly number[]): Generator<string> {
   const below = (name: string) => (prefix === '' ? name : `${prefix}.${name}`);
-  if (place.kind === 'number' || place.kind === 'state' || place.kind === 'tolerance') {
+  if (place.kind === 'number' || place.kind === 'state' || place.kind === 'picked') {
     yield prefix;
   } else if (place.kind === 'fields') {
     for (const [name, child] of Object.entries(place.fields)) yield* examples(child, below(name), ks);
@@ -197,7 +249,10 @@ function* examples(place: Place, prefix: string, ks: readonly number[]): Generat
 }
 
 /** What the audit will measure, as far as rules may name it. */
-export type Measured = Pick<Protocol, 'ks' | 'epsilons'>;
+export type Measured = Pick<Protocol, 'ks' | 'epsilons'> & Partial<Pick<Protocol, 'operatingFar'>>;
+
+/** The rates that every audit tabulates, where it has pairs enough, beside the operating one (metrics.md section 3). */
+const tabulatedFars = [0.1, 0.01, 0.001, 0.0001];
 
 function configError(rule: string, problem: string, remedy?: string): BackcompatError {
   return new BackcompatError('bad-config', `The gate ${JSON.stringify(rule)} ${problem}`, {
@@ -231,18 +286,29 @@ export function parseGateRule(rule: string, measured?: Measured): ParsedRule {
     if (k !== undefined && asMetric && !ofClass && !measured.ks.includes(Number(k))) {
       throw configError(rule, `needs cmc@${k}, which is not measured.`, `Add ${k} to the "ks" of the audit block.`);
     }
-    if (found.figure.kind === 'tolerance' && found.figure.epsilon !== null) {
-      const { epsilon } = found.figure;
-      if (!measured.epsilons.some((other) => sameTolerance(other, epsilon))) {
-        throw configError(
-          rule,
-          `picks the tolerance ${epsilon}, which is not measured.`,
-          `Measured are ${measured.epsilons.join(', ')}; add it to the "epsilons" of the audit block.`,
-        );
-      }
-    }
+    checkPick(rule, found.figure, measured);
   }
   return { rule, ...found };
+}
+
+function checkPick(rule: string, figure: ParsedRule['figure'], { epsilons, operatingFar }: Measured): void {
+  if (figure.kind !== 'picked' || figure.at === null) return;
+  const { at, by } = figure;
+  if (by === 'epsilon' && !epsilons.some((other) => sameTolerance(other, at))) {
+    throw configError(
+      rule,
+      `picks the tolerance ${at}, which is not measured.`,
+      `Measured are ${epsilons.join(', ')}; add it to the "epsilons" of the audit block.`,
+    );
+  }
+  const fars = [...tabulatedFars, ...(operatingFar === undefined ? [] : [operatingFar])];
+  if (by === 'far' && !fars.some((other) => sameTolerance(other, at))) {
+    throw configError(
+      rule,
+      `picks the false accept rate ${at}, which is not measured.`,
+      `Measured are ${[...new Set(fars)].join(', ')}; set "operatingFar" of the audit block to it.`,
+    );
+  }
 }
 
 /** Tolerances are typed twice, in two places: equal up to rounding. */
@@ -278,10 +344,13 @@ export function acceptableStates(order: readonly string[]): readonly string[] {
  */
 export function checkGateRule(rule: string, limit: GateLimit, measured?: Measured): void {
   const { figure } = parseGateRule(rule, measured);
-  const { state, min, max, bound } = limit;
+  const { state, min, max, bound, minChange, maxChange } = limit;
+  const ofValue = min !== undefined || max !== undefined;
+  const ofChange = minChange !== undefined || maxChange !== undefined;
   if (figure.kind === 'state') {
     const accepted = acceptableStates(figure.order);
-    if (min !== undefined || max !== undefined) {
+    if (ofChange) throw configError(rule, 'is a state and takes no "minChange" or "maxChange".', 'Give it a "state".');
+    if (ofValue) {
       const other = rule.startsWith('criterion.')
         ? ` For a number, use "${rule.replace(/\.state$/, '')}.difference".`
         : '';
@@ -299,9 +368,21 @@ export function checkGateRule(rule: string, limit: GateLimit, measured?: Measure
     return;
   }
   if (state !== undefined) throw configError(rule, 'is a number and takes no "state".', 'Give it a "min" or a "max".');
-  if (min === undefined && max === undefined) throw configError(rule, 'has no limit.', 'Give it a "min" or a "max".');
+  if (!ofValue && !ofChange) {
+    throw configError(rule, 'has no limit.', 'Give it a "min" or a "max", or a "minChange" or "maxChange".');
+  }
   if (min !== undefined && max !== undefined && min > max) {
     throw configError(rule, `has a "min" of ${min} above its "max" of ${max}.`);
+  }
+  if (minChange !== undefined && maxChange !== undefined && minChange > maxChange) {
+    throw configError(rule, `has a "minChange" of ${minChange} above its "maxChange" of ${maxChange}.`);
+  }
+  if (bound !== undefined && bound !== 'value' && !ofValue) {
+    throw configError(
+      rule,
+      'has a "bound" but neither "min" nor "max".',
+      'Remove "bound": two reports are compared by their values, a change between them has no interval.',
+    );
   }
   if (bound !== undefined && bound !== 'value' && !hasInterval(figure)) {
     throw configError(rule, 'has no interval, so it takes no "bound".', 'Leave "bound" out, or set it to "value".');
@@ -309,6 +390,5 @@ export function checkGateRule(rule: string, limit: GateLimit, measured?: Measure
 }
 
 function hasInterval(figure: ParsedRule['figure']): boolean {
-  if (figure.kind === 'tolerance') return figure.field === 'rate';
-  return figure.kind === 'number' && figure.interval !== null;
+  return figure.kind !== 'state' && figure.interval !== null;
 }

@@ -1,5 +1,6 @@
+import { comparabilityProblems } from '../contract/comparability.ts';
 import { gateWords, limitText } from '../contract/findings.ts';
-import { count, interval as intervalText, number as numberText } from '../contract/format.ts';
+import { count, interval as intervalText, number as numberText, signed as signedText } from '../contract/format.ts';
 import { exitStatusOfGates } from '../contract/gates.ts';
 import type {
   GateLimit,
@@ -32,17 +33,54 @@ export function activeGates(gates: GateDefinitions): [rule: string, severity: 'e
   });
 }
 
+/** What a report is judged beside. */
+export interface GateContext {
+  /** The committed report that changes are measured from; null or absent: none was named. */
+  baseline?: Report | null;
+  /** What changed since the audit, in words: then no figure counts as measured. Absent or empty: nothing. */
+  stale?: readonly string[];
+}
+
 /**
  * Judges a report by the gates of its config. A gate never passes on a figure that is missing.
  * @throws BackcompatError `bad-config` for a rule or limit that {@link checkGateRule} refuses
  */
-export function evaluateGates(report: Report, gates: GateDefinitions, undecided: UndecidedPolicy): GateEvaluation {
+export function evaluateGates(
+  report: Report,
+  gates: GateDefinitions,
+  undecided: UndecidedPolicy,
+  { baseline = null, stale = [] }: GateContext = {},
+): GateEvaluation {
+  const problems = baseline === null ? [] : comparabilityProblems(report, baseline);
   const results = activeGates(gates).flatMap(([rule, severity, limit]) => {
     checkGateRule(rule, limit, report.protocol);
     const parsed = parseGateRule(rule, report.protocol);
-    return figuresOf(report, parsed).map((found) => judge(found, severity, limit, parsed.figure));
+    const before =
+      baseline === null || problems.length > 0
+        ? null
+        : new Map(figuresOf(baseline, parsed).map((found) => [found.rule, found.value]));
+    const missing = baseline === null ? 'there is no baseline to compare it with' : problemsText(problems);
+    return figuresOf(report, parsed).map((found) => {
+      if (stale.length > 0) return staleResult(found, severity, limit, stale);
+      const known = before === null ? {} : { baseline: before.get(found.rule) ?? null };
+      return { ...judge(found, severity, limit, parsed.figure, { ...known, missing }), ...known };
+    });
   });
   return { results, exitStatus: exitStatusOfGates(results, undecided) };
+}
+
+function problemsText(problems: readonly string[]): string {
+  return `it cannot be compared with the baseline (${problems.join(' ').replace(/\.$/, '')})`;
+}
+
+function staleResult(
+  { rule }: FoundFigure,
+  severity: 'error' | 'warn',
+  limit: GateLimit,
+  stale: readonly string[],
+): GateResult {
+  const message = `${rule} counts as not measured, the report is stale: ${stale.join(' ')}`;
+  return { rule, severity, limit, actual: null, interval: null, state: 'unmeasured', message };
 }
 
 interface FoundFigure {
@@ -97,7 +135,7 @@ function figuresOf(report: Report, parsed: ParsedRule): FoundFigure[] {
   const queries = (report.protocol.sampledQueries ?? report.data.queries) - report.data.queriesWithoutMatch;
   const { figure: target, steps } = parsed;
   // The last step of a plain number leads to the number itself; its interval lies beside it.
-  const own = target.kind === 'tolerance' || target.field !== null;
+  const own = target.kind === 'picked' || target.field !== null;
   let positions: Position[] = [{ rule: [], value: report, queries }];
   for (const step of own ? steps : steps.slice(0, -1)) {
     positions = positions.flatMap((position) => take(position, step));
@@ -105,21 +143,26 @@ function figuresOf(report: Report, parsed: ParsedRule): FoundFigure[] {
   return positions.flatMap((holder) => {
     const last = own ? undefined : steps[steps.length - 1];
     const ends = last === undefined ? [holder] : take(holder, last);
-    return ends.map((end) => read(holder, end, target));
+    return ends.map((end) => read(holder, end, target, report.protocol.operatingFar));
   });
 }
 
-function read(holder: Position, end: Position, target: ParsedRule['figure']): FoundFigure {
+function read(holder: Position, end: Position, target: ParsedRule['figure'], operatingFar: number): FoundFigure {
   const inside = isObject(end.value) ? end.value : {};
-  if (target.kind === 'tolerance') {
-    const list = (Array.isArray(inside.byEpsilon) ? inside.byEpsilon : []).filter(isObject);
-    const { epsilon, field } = target;
+  if (target.kind === 'picked') {
+    const { by, at, field } = target;
+    const holds = target.list === null ? end.value : inside[target.list];
+    const list = (Array.isArray(holds) ? holds : []).filter(isObject);
+    // Without @: the strict tolerance, the operating rate, the nearest neighbours.
+    const chosen = at ?? (by === 'far' ? operatingFar : null);
     const entry =
-      epsilon === null ? list[0] : list.find((other) => sameTolerance(numberOrNull(other.epsilon) ?? -1, epsilon));
+      chosen === null ? list[0] : list.find((other) => sameTolerance(numberOrNull(other[by]) ?? -1, chosen));
+    const estimate = isObject(entry?.[field]) ? entry[field] : {};
+    const own = target.estimate ? estimate : entry;
     return {
-      rule: [...end.rule, epsilon === null ? field : `${field}@${epsilon}`].join('.'),
-      value: numberOrNull(entry?.[field]),
-      interval: field === 'rate' ? intervalOf(entry?.interval) : null,
+      rule: [...end.rule, at === null ? field : `${field}@${at}`].join('.'),
+      value: numberOrNull(target.estimate ? estimate.value : entry?.[field]),
+      interval: target.interval === null ? null : intervalOf(own?.[target.interval]),
       queries: end.queries,
     };
   }
@@ -137,11 +180,19 @@ function read(holder: Position, end: Position, target: ParsedRule['figure']): Fo
   };
 }
 
+interface Before {
+  /** The figure in the baseline; absent where there is no comparable one. */
+  baseline?: number | string | null;
+  /** Why there is none. */
+  missing: string;
+}
+
 function judge(
   found: FoundFigure,
   severity: 'error' | 'warn',
   limit: GateLimit,
   target: ParsedRule['figure'],
+  before: Before,
 ): GateResult {
   const { rule, value, interval, queries } = found;
   const result = (state: GateState, reason: string): GateResult => ({
@@ -164,19 +215,43 @@ function judge(
     return result(state, `is ${value}, the limit is ${words}: ${gateWords[state].word}.`);
   }
   const number = value as number;
-  const state = judgeNumber(number, interval, limit);
   const shown = [numberText(number), intervalText(interval)].filter((part) => part !== '').join(' ');
-  const reason =
-    state === 'unmeasured'
-      ? 'has no interval for its bound.'
-      : `is ${shown}, the limit is ${words}: ${gateWords[state].word}.`;
-  return result(state, reason);
+  const ofValue = judgeNumber(number, interval, limit);
+  if (limit.minChange === undefined && limit.maxChange === undefined) {
+    const reason =
+      ofValue === 'unmeasured'
+        ? 'has no interval for its bound.'
+        : `is ${shown}, the limit is ${words}: ${gateWords[ofValue].word}.`;
+    return result(ofValue, reason);
+  }
+  const earlier = before.baseline;
+  if (typeof earlier !== 'number') {
+    const why = earlier === null ? 'the baseline has no such figure' : before.missing;
+    return result(ofValue === 'failed' ? 'failed' : 'unmeasured', `is ${shown}, but ${why}.`);
+  }
+  const change = number - earlier;
+  const state = worst(ofValue, judgeChange(change, limit));
+  const reason = `${signedText(change)} against the baseline's ${numberText(earlier)}`;
+  return result(state, `is ${shown}, ${reason}, the limit is ${words}: ${gateWords[state].word}.`);
 }
 
 function judgeState(actual: string, limit: string, order: readonly string[]): GateState {
   if (actual === 'undecided') return 'undecided';
   const position = order.indexOf(actual);
   return position !== -1 && position <= order.indexOf(limit) ? 'passed' : 'failed';
+}
+
+/** A difference of two decimals is not a decimal: .49 - .5 may well lose .01. */
+const CHANGE_TOLERANCE = 1e-12;
+
+function judgeChange(change: number, limit: GateLimit): GateState {
+  const { minChange = Number.NEGATIVE_INFINITY, maxChange = Number.POSITIVE_INFINITY } = limit;
+  return change >= minChange - CHANGE_TOLERANCE && change <= maxChange + CHANGE_TOLERANCE ? 'passed' : 'failed';
+}
+
+function worst(one: GateState, other: GateState): GateState {
+  const order: readonly GateState[] = ['failed', 'unmeasured', 'undecided', 'passed'];
+  return order.find((state) => state === one || state === other) ?? one;
 }
 
 /**

@@ -210,7 +210,7 @@ const shape: Readonly<Record<string, Test>> = {
   curves: object({ cmc: isObject, tolerances: listOf(number), tolerance: isObject }),
   diagnosis: listOf(object({ code: text, message: text })),
   gates: listOf(object({ rule: text, severity: text, limit: isObject, state: text, interval: range, message: text })),
-  provenance: object({ tool: text, created: text, seconds: number }),
+  provenance: object({ tool: text, created: text, dataset: text, seconds: number }),
 };
 
 /** The first field that is not what renderings rely on; null when all are. */
