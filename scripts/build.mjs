@@ -24,8 +24,10 @@ import esbuild from 'esbuild';
 
 export const root = fileURLToPath(new URL('../', import.meta.url));
 
-/** Packages with native code are never bundled; `vscode` exists in the extension host only. */
-const external = ['onnxruntime-node', 'sharp', 'vscode'];
+/**
+ * Packages with native code or WebAssembly beside them are never bundled; `vscode` exists in the extension host only.
+ */
+const external = ['onnxruntime-node', 'sharp', '@tensorflow/*', 'vscode'];
 
 /** @type {Record<string, import('esbuild').BuildOptions>} One bundle an entry of the product. */
 export const bundles = {

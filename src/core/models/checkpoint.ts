@@ -4,14 +4,14 @@ import { BackcompatError, throwIfCancelled } from '../contract/errors.ts';
 import type { ItemSet } from '../data/itemSet.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
 import { type EmbedOptions, embedImages } from './embedImages.ts';
-import { type OnnxCheckpoint, openOnnxCheckpoint } from './onnxCheckpoint.ts';
+import { type ModelCheckpoint, openModelCheckpoint } from './modelCheckpoint.ts';
 import { openTableCheckpoint, type TableCheckpoint } from './tableCheckpoint.ts';
 
 /**
  * Something that gives every item a vector. Both kinds have `name`, `kind`, `path` (as the user gave it),
  * `dimension`, `notes` (what was assumed, for people), `fingerprint()` and `close()`.
  */
-export type Checkpoint = OnnxCheckpoint | TableCheckpoint;
+export type Checkpoint = ModelCheckpoint | TableCheckpoint;
 
 export interface OpenOptions {
   /** Threads of one operator; null: one a core. */
@@ -21,7 +21,7 @@ export interface OpenOptions {
 
 /**
  * Opens a checkpoint; close it when done.
- * An ONNX model is checked (external data, input, output), loaded, and run once on its probe items; a
+ * A model is checked (weights elsewhere, input, output), loaded, and run once on its probe items; a
  * table has its headers and label files read.
  * @param name the checkpoint's name in the config, for messages
  * @param baseFolder what paths in the definition are relative to
@@ -36,7 +36,7 @@ export async function openCheckpoint(
   throwIfCancelled(options.signal);
   return 'vectors' in definition
     ? openTableCheckpoint(name, definition, baseFolder)
-    : openOnnxCheckpoint(name, definition, baseFolder, options);
+    : openModelCheckpoint(name, definition, baseFolder, options);
 }
 
 /**

@@ -8,7 +8,7 @@ import { createImageDecoder } from '../data/decodeImage.ts';
 import type { ImageContent, ItemSet } from '../data/itemSet.ts';
 import { badRowsOf, createNpyWriter, openNpy } from '../data/npy.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
-import type { OnnxCheckpoint } from './onnxCheckpoint.ts';
+import type { ModelCheckpoint } from './modelCheckpoint.ts';
 
 const DEFAULT_BATCH = 64;
 
@@ -26,7 +26,7 @@ export interface EmbedOptions {
  * lies in the cache under the hash of model and content, and appears there only when complete.
  */
 export async function embedImages(
-  checkpoint: OnnxCheckpoint,
+  checkpoint: ModelCheckpoint,
   items: ItemSet,
   images: ImageContent,
   options: EmbedOptions,
@@ -44,10 +44,11 @@ export async function embedImages(
     return named(cached, name);
   }
 
-  const { height, width, channels } = checkpoint.model.preprocessing;
+  const { preprocessing, fixedBatch, largestBatch, run } = checkpoint.encoder;
+  const { height, width, channels } = preprocessing;
   const imageValues = height * width * channels;
-  const batchSize = Math.min(checkpoint.model.fixedBatch ?? options.batchSize ?? DEFAULT_BATCH, items.count);
-  const decoder = createImageDecoder(images, checkpoint.model.preprocessing);
+  const batchSize = Math.min(fixedBatch ?? options.batchSize ?? largestBatch ?? DEFAULT_BATCH, items.count);
+  const decoder = createImageDecoder(images, preprocessing);
   // Two buffers: one is being decoded into while the model reads the other.
   const buffers = [new Float32Array(batchSize * imageValues), new Float32Array(batchSize * imageValues)] as const;
   const decode = (start: number): Promise<Batch> => {
@@ -69,7 +70,7 @@ export async function embedImages(
       throwIfCancelled(signal);
       const { inputs, count } = await pending;
       if (start + batchSize < items.count) pending = decode(start + batchSize);
-      const vectors = await checkpoint.run(inputs, count);
+      const vectors = await run(inputs, count);
       refuseBadVectors(vectors, checkpoint, items, start, count);
       await writer.write(vectors);
       progress.update(start + count, items.count, 'items');
@@ -131,7 +132,7 @@ async function openCached(
 
 function refuseBadVectors(
   vectors: Float32Array,
-  checkpoint: OnnxCheckpoint,
+  checkpoint: ModelCheckpoint,
   items: ItemSet,
   start: number,
   count: number,

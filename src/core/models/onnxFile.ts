@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { BackcompatError } from '../contract/errors.ts';
 import { fileSize } from '../data/files.ts';
+import { insideFolder } from '../data/insideFolder.ts';
 import { readOnnxModel } from '../engine/onnxModel.ts';
 import {
   type GraphProto,
@@ -134,17 +135,8 @@ async function checkExternalData(file: string, model: ModelProto): Promise<Exter
 }
 
 async function externalFile(file: string, folder: string, location: string): Promise<ExternalFile> {
-  const absolute = path.resolve(folder, location);
-  const relative = path.relative(folder, absolute);
-  const isInside =
-    location !== '' &&
-    !path.isAbsolute(location) &&
-    // A Windows path is a plain name on other systems, and would leave the folder on Windows.
-    !/^[A-Za-z]:|\\|\0/.test(location) &&
-    relative !== '' &&
-    relative !== '..' &&
-    !relative.startsWith(`..${path.sep}`);
-  if (!isInside) {
+  const absolute = await insideFolder(folder, location);
+  if (absolute === null) {
     throw new BackcompatError(
       'bad-file',
       `${file} keeps weights in ${JSON.stringify(location)}, which leaves the model's folder.`,

@@ -1,0 +1,190 @@
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import type * as core from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import type { Session, Signature, Tensor } from './session.ts';
+import { type TfjsRuntime, tfjsRuntime } from './tfjsRuntime.ts';
+
+/** A model's parts, already checked. */
+export interface TfjsModel {
+  kind: 'tfjs-layers' | 'tfjs-graph';
+  topology: object;
+  weightSpecs: readonly core.io.WeightsManifestEntry[];
+  weightData: ArrayBuffer;
+  /** Names of inputs and outputs of a GraphModel. */
+  signature: TfjsSignature | null;
+}
+
+export interface TfjsSignature {
+  inputs: Record<string, SignatureEntry>;
+  outputs: Record<string, SignatureEntry>;
+}
+
+export interface SignatureEntry {
+  name: string;
+  dtype?: string;
+  tensorShape?: { dim?: { size?: string | number }[]; unknownRank?: boolean };
+}
+
+export interface TfjsSession extends Session {
+  /** The backend that has run it last: `tensorflow`, `wasm` or `cpu`. */
+  readonly backend: string;
+  readonly complaint: string | null;
+}
+
+/** A layer that makes more numbers of one item belongs to no model that embeds: 1 GiB. */
+const MAX_LAYER_VALUES = 2 ** 28;
+
+const typeOfSignature: Record<string, string> = { DT_FLOAT: 'float32', DT_INT32: 'int32', DT_BOOL: 'bool' };
+
+/**
+ * Loads a TensorFlow.js model. Errors of TensorFlow.js pass through as they are: the caller knows which file to name.
+ * Tensors of a run are freed before it returns; `release` frees the weights.
+ */
+export async function createTfjsSession(model: TfjsModel, threads: number | null): Promise<TfjsSession> {
+  const runtime = await tfjsRuntime(threads);
+  const { core } = runtime;
+  let position = 0;
+  // Weights are made as zeros first, which plain JavaScript does without touching memory that is not there.
+  await core.setBackend(runtime.backends.at(-1) as string);
+  const loaded = await load(runtime, model);
+  const { inputs, outputs } = loaded;
+  return {
+    inputs,
+    outputs,
+    get backend() {
+      return runtime.backends[position] as string;
+    },
+    complaint: runtime.complaint,
+    async run(feeds, fetches = outputs.map(({ name }) => name)) {
+      for (;;) {
+        await core.setBackend(runtime.backends[position] as string);
+        try {
+          return await runOnce(core, loaded, feeds, fetches);
+        } catch (error) {
+          if (!lacksOperator(error) || position + 1 >= runtime.backends.length) throw error;
+          position++;
+        }
+      }
+    },
+    async release() {
+      loaded.dispose();
+    },
+  };
+}
+
+function lacksOperator(error: unknown): boolean {
+  return error instanceof Error && /not registered for (the )?backend|not yet supported in the/i.test(error.message);
+}
+
+interface Loaded {
+  inputs: Signature[];
+  outputs: Signature[];
+  /** The tensors of the named outputs; the caller disposes of them. */
+  predict(feeds: Record<string, core.Tensor>, fetches: readonly string[]): Promise<core.Tensor[]>;
+  dispose(): void;
+}
+
+async function load(runtime: TfjsRuntime, model: TfjsModel): Promise<Loaded> {
+  const handler = {
+    load: async () => ({
+      modelTopology: model.topology,
+      weightSpecs: [...model.weightSpecs],
+      weightData: model.weightData,
+      ...(model.signature === null ? {} : { signature: model.signature }),
+    }),
+  };
+  return model.kind === 'tfjs-layers'
+    ? layersModel(runtime.core, await runtime.loadLayersModel(handler))
+    : graphModel(runtime.core, await runtime.loadGraphModel(handler), model.signature);
+}
+
+function layersModel(tf: typeof core, model: LayersModel): Loaded {
+  for (const layer of model.layers) {
+    const shapes = [layer.outputShape].flat(2).length === 0 ? [] : [layer.outputShape];
+    const list = (Array.isArray(shapes[0]?.[0]) ? shapes[0] : shapes) as (number | null)[][];
+    for (const shape of list) {
+      const values = shape.reduce<number>((product, size) => product * (size ?? 1), 1);
+      if (values > MAX_LAYER_VALUES) {
+        throw new RangeError(`the layer ${JSON.stringify(layer.name)} makes ${values} numbers of one item`);
+      }
+    }
+  }
+  const signatures = (tensors: readonly core.Tensor[] | LayersModel['inputs'], names: readonly string[]): Signature[] =>
+    (tensors as LayersModel['inputs']).map((tensor, index) => ({
+      name: names[index] as string,
+      type: tensor.dtype,
+      shape: tensor.shape,
+    }));
+  const inputs = signatures(model.inputs, model.inputNames);
+  const outputs = signatures(model.outputs, model.outputNames);
+  return {
+    inputs,
+    outputs,
+    async predict(feeds, fetches) {
+      const fed = inputs.map(({ name }) => feeds[name] as core.Tensor);
+      const batchSize = fed[0]?.shape[0] as number;
+      const results = [model.predict(fed, { batchSize })].flat();
+      const picked = fetches.map((name) => results[outputs.findIndex((output) => output.name === name)]);
+      tf.dispose(results.filter((tensor) => !picked.includes(tensor)));
+      return picked as core.Tensor[];
+    },
+    dispose: () => void model.dispose(),
+  };
+}
+
+function graphModel(tf: typeof core, model: GraphModel, signature: TfjsSignature | null): Loaded {
+  const known = new Map([...model.inputs, ...model.outputs].map((info) => [info.name, info]));
+  const signatures = (entries: Record<string, SignatureEntry> | undefined, nodes: readonly string[]): Signature[] =>
+    entries === undefined
+      ? nodes.map((name) => {
+          const info = known.get(name);
+          return { name, type: info?.dtype ?? 'float32', shape: shapeOf(info?.shape) };
+        })
+      : Object.entries(entries).map(([name, { dtype, tensorShape }]) => ({
+          name,
+          type: typeOfSignature[dtype ?? 'DT_FLOAT'] ?? 'other',
+          shape: shapeOf(tensorShape?.dim?.map(({ size }) => Number(size))),
+        }));
+  return {
+    inputs: signatures(signature?.inputs, model.inputNodes),
+    outputs: signatures(signature?.outputs, model.outputNodes),
+    async predict(feeds, fetches) {
+      try {
+        return [tf.tidy(() => model.execute(feeds, [...fetches]))].flat();
+      } catch (error) {
+        if (!(error instanceof Error && error.message.includes('executeAsync'))) throw error;
+        return [await model.executeAsync(feeds, [...fetches])].flat();
+      }
+    },
+    dispose: () => model.dispose(),
+  };
+}
+
+/** -1 and what is no size stand for a size that is not declared. */
+function shapeOf(sizes: readonly number[] | undefined): (number | null)[] {
+  return (sizes ?? []).map((size) => (Number.isSafeInteger(size) && size >= 0 ? size : null));
+}
+
+async function runOnce(
+  tf: typeof core,
+  { predict }: Loaded,
+  feeds: Record<string, Tensor>,
+  fetches: readonly string[],
+): Promise<Record<string, Tensor>> {
+  const fed: Record<string, core.Tensor> = {};
+  for (const [name, { data, shape }] of Object.entries(feeds)) {
+    fed[name] = tf.tensor(data as Float32Array, [...shape], data instanceof Float32Array ? 'float32' : 'int32');
+  }
+  try {
+    const results = await predict(fed, fetches);
+    const named: Record<string, Tensor> = {};
+    for (const [index, name] of fetches.entries()) {
+      const result = results[index] as core.Tensor;
+      named[name] = { shape: result.shape, data: (await result.data()) as Float32Array };
+    }
+    tf.dispose(results);
+    return named;
+  } finally {
+    tf.dispose(fed);
+  }
+}
