@@ -15,7 +15,8 @@ import {
   writeReport,
 } from '../../src/core/report/reportFile.ts';
 import { clip, displayWidth, wrap } from '../../src/core/report/terminal.ts';
-import { sampleReport } from '../fixtures/report/sampleReport.ts';
+import { fullReport, hostileFullReport, unlabelledReport } from '../fixtures/report/fullReport.ts';
+import { bareReport, incompatibleReport, sampleReport } from '../fixtures/report/sampleReport.ts';
 
 let folder: string;
 
@@ -68,6 +69,27 @@ describe('the file', () => {
     expect(parseReport(JSON.stringify(older), 'r.json').pair).toBe(report.pair);
   });
 
+  it('opens reports without, and with, whatever came later; wrong types are damage', () => {
+    const whole = JSON.parse(JSON.stringify(fullReport()));
+    const late = [
+      ...['notes', 'backfillSummary', 'agreement', 'baseline', 'undecided', 'paragonCells', 'advbct', 'verification'],
+      ...['backfill', 'matrix', 'slices', 'remedies'],
+    ];
+    for (const field of late) {
+      const without = { ...whole };
+      delete without[field];
+      expect(() => parseReport(JSON.stringify(without), 'r.json'), field).not.toThrow();
+      expect(() => parseReport(JSON.stringify({ ...whole, [field]: null }), 'r.json'), field).not.toThrow();
+      expect(() => parseReport(JSON.stringify({ ...whole, [field]: 7 }), 'r.json'), field).toThrow(`"${field}"`);
+      expect(() => parseReport(JSON.stringify({ ...whole, [field]: { x: [7] } }), 'r.json'), field).toThrow(
+        `"${field}"`,
+      );
+    }
+    expect(parseReport(JSON.stringify(whole), 'r.json')).toEqual(whole);
+    for (const report of [unlabelledReport(), bareReport(), hostileFullReport()])
+      expect(() => parseReport(JSON.stringify(report), 'r.json')).not.toThrow();
+  });
+
   it('names what is damaged', async () => {
     await writeReport(file(), sampleReport());
     truncateSync(file(), 1000);
@@ -108,6 +130,46 @@ describe('text', () => {
     }
   });
 
+  it('shows every part that there is in full, at any width', () => {
+    const parts = [
+      ['move that threshold from .071 to .523', 'Why: offset', 'Linear adapter', 'TAR then', 'key figures'],
+      [
+        'AdvBCT',
+        'of 1,000 same-class pairs',
+        'takes part in 104',
+        'Outliers first',
+        'census employee',
+        '3 digits-v2-bct',
+      ],
+    ];
+    const [always = [], long = []] = parts;
+    for (const width of [80, 100, 120]) {
+      const full = renderText(fullReport(), { width, colour: false, full: true });
+      const short = renderText(fullReport(), { width, colour: false });
+      const gates = full.indexOf('Gates: ');
+      expect(widest(full.slice(0, gates))).toBeLessThanOrEqual(width);
+      const said = full.replace(/\s+/g, ' ');
+      for (const words of [...always, ...long]) expect(said).toContain(words);
+      for (const words of always) expect(short.replace(/\s+/g, ' ')).toContain(words);
+      for (const words of long) expect(short).not.toContain(words);
+      expect(short).toContain('With --full also: paragon, changed decisions, partial backfill');
+      expect(full).not.toMatch(/NaN|null|undefined|Infinity/);
+    }
+  });
+
+  it('leaves out what there is not', () => {
+    for (const report of [sampleReport(), incompatibleReport(), bareReport(), unlabelledReport()]) {
+      const text = renderText(report, { width: 100, colour: false, full: true });
+      expect(text).not.toMatch(/NaN|null|undefined|Infinity/);
+      for (const words of ['--full', 'baseline', 'Remedy', 'AdvBCT', 'Outliers']) expect(text).not.toContain(words);
+    }
+    const unlabelled = renderText(unlabelledReport(), { width: 100, colour: false });
+    expect(unlabelled).toContain('no labels · leave-one-out');
+    expect(unlabelled.split('\n')[3]).toMatch(/^Without labels ranking cannot be judged/);
+    expect(unlabelled).toContain('Of the 10 nearest items');
+    expect(unlabelled).not.toContain('Violated: strict rate');
+  });
+
   it('has the same words with and without colours', () => {
     const coloured = renderText(sampleReport(), { width: 100, colour: true });
     expect(coloured).toContain('\u001b[1m');
@@ -124,6 +186,8 @@ describe('text', () => {
     const text = renderText(report, { width: 120, colour: false });
     expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/u);
     expect(text).toContain('\\x1b]0;owned\\x07');
+    const all = renderText(hostileFullReport(), { width: 120, colour: false, full: true });
+    expect(all.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/u);
   });
 
   it('says what was not measured instead of a figure', () => {

@@ -190,7 +190,11 @@ export function verdictRows(report: Report): VerdictRow[] {
 function rankingDetail(report: Report): string {
   const { metric, state } = report.verdict;
   const entry = report.criterion[metric];
-  if (!entry) return 'No query has a match in the gallery.';
+  if (!entry) {
+    return report.data.labelled === false
+      ? 'Without labels nothing says which items match.'
+      : 'No query has a match in the gallery.';
+  }
   const change = [metricLabel(metric), signed(entry.difference), signedInterval(entry.interval)]
     .filter((part) => part !== '')
     .join(' ');
@@ -243,9 +247,10 @@ export function dataLine(report: Report): string {
   const parts = [
     counted(data.queries, 'query', 'queries'),
     counted(data.gallery, 'gallery item'),
-    counted(data.classes, 'class', 'classes'),
+    data.labelled === false ? 'no labels' : counted(data.classes, 'class', 'classes'),
   ];
-  if (data.sharedItems > 0) parts.push(`${count(data.sharedItems)} shared`);
+  if (data.leaveOneOut) parts.push('leave-one-out');
+  else if (data.sharedItems > 0) parts.push(`${count(data.sharedItems)} shared`);
   if (data.queriesWithoutMatch > 0)
     parts.push(`${counted(data.queriesWithoutMatch, 'query', 'queries')} without a match`);
   parts.push(

@@ -159,11 +159,107 @@ const violations = object({
   macroRate: figure,
 });
 const signed = object({ positive: violations, negative: violations });
+const flag = optional((value) => typeof value === 'boolean');
 const change = object({ old: figure, new: figure, difference: figure, interval: range });
+
+const criterion = mapOf(
+  object({ old: number, new: number, difference: number, interval: range, state: text, queriesToDecide: figure }),
+);
+const transfer = listOf(
+  object({
+    far: number,
+    oldThreshold: figure,
+    farAtOldThreshold: figure,
+    tarAtOldThreshold: figure,
+    restoringThreshold: figure,
+    tarAtRestoringThreshold: figure,
+    tarInterval: range,
+  }),
+);
+const estimate = optional(object({ value: number, interval: range }));
+
+/** `ac` ... are figures, `versions` names, whatever else is the triangle of a metric. */
+const matrix: Test = (value) =>
+  isObject(value) &&
+  Object.entries(value).every(([field, entry]) => {
+    if (field === 'versions') return listOf(text)(entry);
+    return ['ac', 'am', 'bc', 'fc'].includes(field) ? figure(entry) : listOf(listOf(number))(entry);
+  }) &&
+  value.versions !== undefined;
+
+/** What came after the first reports; absent in those. */
+const later: Readonly<Record<string, Test>> = {
+  notes: listOf(text),
+  paragonCells: object({ newOld: optional(cell), newNew: cell }),
+  advbct: mapOf(object({ comp: figure, up: figure, one: figure })),
+  verification: object({
+    far: listOf(number),
+    cells: mapOf(listOf(object({ far: number, threshold: figure, tar: figure }))),
+    consequential: listOf(
+      object({
+        far: number,
+        newFalseAccepts: figure,
+        mendedFalseAccepts: figure,
+        newFalseRejects: figure,
+        mendedFalseRejects: figure,
+      }),
+    ),
+    transfer: object({ newOld: transfer, newNew: optional(transfer) }),
+  }),
+  backfill: mapOf(listOf(mapOf(number))),
+  backfillSummary: mapOf(
+    mapOf(
+      object({
+        area: number,
+        worst: object({ share: number, value: number }),
+        reachesOldOld: figure,
+        reachesNewNew: figure,
+      }),
+    ),
+  ),
+  matrix,
+  slices: mapOf(
+    listOf(
+      object({
+        value: text,
+        queries: number,
+        criterion,
+        positiveRate: figure,
+        negativeRate: figure,
+        negativeFlipRate: figure,
+      }),
+    ),
+  ),
+  agreement: object({
+    queries: number,
+    neighbourOverlap: listOf(object({ k: number, newOld: estimate, newNew: estimate })),
+    displacement: optional(object({ mean: number, median: number, p95: number })),
+    procrustesResidual: figure,
+  }),
+  remedies: listOf(
+    object({ method: text, estimated: mapOf(estimate), basis: text, cost: text, reachesCriterion: flag }),
+  ),
+  baseline: object({
+    path: text,
+    created: text,
+    tool: text,
+    comparable: (value) => typeof value === 'boolean',
+    differences: optional(listOf(text)),
+    figures: optional(mapOf(figure)),
+  }),
+  undecided: text,
+};
 
 /** What the renderings rely on, by path. */
 const shape: Readonly<Record<string, Test>> = {
-  verdict: object({ state: text, metric: text, thresholds: optional(text), inequalities: text, summary: text }),
+  verdict: object({
+    state: text,
+    metric: text,
+    thresholds: optional(text),
+    inequalities: optional(text),
+    summary: text,
+    explanation: optional(text),
+  }),
   pair: text,
   old: model,
   new: model,
@@ -176,6 +272,8 @@ const shape: Readonly<Record<string, Test>> = {
     queriesWithoutMatch: number,
     positivePairs: number,
     negativePairs: number,
+    labelled: flag,
+    leaveOneOut: flag,
   }),
   protocol: object({
     distance: text,
@@ -188,7 +286,7 @@ const shape: Readonly<Record<string, Test>> = {
     bootstrap: object({ unit: text, resamples: number, confidence: number }),
   }),
   retrieval: object({ oldOld: cell, newOld: cell, newNew: optional(cell), oldNew: optional(cell) }),
-  criterion: mapOf(object({ old: number, new: number, difference: number, interval: range, state: text })),
+  criterion,
   updateGain: mapOf(object({ value: figure, against: text })),
   tax: optional(mapOf(number)),
   inequalities: object({
@@ -203,17 +301,18 @@ const shape: Readonly<Record<string, Test>> = {
     positivePairs: listOf(isObject),
     negativePairs: listOf(isObject),
     flippedQueries: listOf(isObject),
-    hubs: listOf(isObject),
+    hubs: listOf(object({ gallery: text, violations: number })),
     classPairs: listOf(isObject),
   }),
   histograms: object({ edges: listOf(number), oldOld: isObject, newOld: isObject }),
   curves: object({ cmc: isObject, tolerances: listOf(number), tolerance: isObject }),
-  diagnosis: listOf(object({ code: text, message: text })),
+  diagnosis: listOf(object({ code: text, message: text, found: flag, evidence: optional(isObject) })),
   gates: listOf(object({ rule: text, severity: text, limit: isObject, state: text, interval: range, message: text })),
   provenance: object({ tool: text, created: text, dataset: text, seconds: number }),
 };
 
 /** The first field that is not what renderings rely on; null when all are. */
 function findProblem(value: Fields): string | null {
-  return Object.keys(shape).find((field) => !shape[field]?.(value[field])) ?? null;
+  const problem = Object.keys(shape).find((field) => !shape[field]?.(value[field]));
+  return problem ?? Object.keys(later).find((field) => !optional(later[field] as Test)(value[field])) ?? null;
 }
