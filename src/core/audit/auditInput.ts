@@ -13,6 +13,12 @@ export interface AuditInput {
     oldGallery: VectorSource;
     /** Absent when the new model's gallery was not given: newNew and oldNew are then null. */
     newGallery: VectorSource | null;
+    /**
+     * What meets old vectors in the place of new ones, of the old model's length; absent: the new vectors
+     * themselves, cut or filled up. The gallery's is null without `newGallery`.
+     */
+    crossQuery?: VectorSource;
+    crossGallery?: VectorSource | null;
     /** The paragon's own vectors (both, or neither). */
     paragonQuery: VectorSource | null;
     paragonGallery: VectorSource | null;

@@ -74,22 +74,36 @@ export async function applyRotation(
   rotation: Float64Array,
   options: { threads: number | null },
 ): Promise<Matrix> {
-  const { rows, columns } = matrix;
+  const { apply, release } = await createRotation(rotation, matrix.columns, options);
+  try {
+    return await apply(matrix);
+  } finally {
+    await release();
+  }
+}
+
+/** The same for many matrices of `columns` columns. */
+export async function createRotation(
+  rotation: Float64Array,
+  columns: number,
+  options: { threads: number | null },
+): Promise<{ apply(matrix: Matrix): Promise<Matrix>; release(): Promise<void> }> {
   const target = rotation.length / columns;
   const graph = new GraphBuilder('rotate');
   const input = graph.node('Cast', [graph.input('rows', 'float32', ['n', columns])], { to: DOUBLE });
   const turned = graph.node('MatMul', [input, graph.input('rotation', 'float64', [columns, target])]);
   graph.output('rotated', graph.node('Cast', [turned], { to: 1 }), 'float32', ['n', target]);
   const session = await createSession(graph.build(), options);
-  try {
-    const { rotated } = await session.run({
-      rows: { shape: [rows, columns], data: matrix.values },
-      rotation: { shape: [columns, target], data: rotation },
-    });
-    return { rows, columns: target, values: rotated?.data as Float32Array };
-  } finally {
-    await session.release();
-  }
+  return {
+    async apply({ rows, values }) {
+      const { rotated } = await session.run({
+        rows: { shape: [rows, columns], data: values },
+        rotation: { shape: [columns, target], data: rotation },
+      });
+      return { rows, columns: target, values: rotated?.data as Float32Array };
+    },
+    release: () => session.release(),
+  };
 }
 
 /**

@@ -1,18 +1,16 @@
-import type { DimensionRule, Distance } from '../contract/report.ts';
+import type { Distance } from '../contract/report.ts';
 import { createRandom } from '../numeric/random.ts';
-import type { AuditInput, AuditItems } from './auditInput.ts';
+import type { AuditInput } from './auditInput.ts';
+import { crossFit } from './crossFit.ts';
 import { type InequalityFigures, type InequalityHooks, measureInequalities } from './inequalities.ts';
 import { makePairSetup } from './pairSetup.ts';
-import { applyRotation, fitRotation } from './procrustes.ts';
-import { sampleRows, splitInHalves } from './sampling.ts';
+import { sampleRows } from './sampling.ts';
 import { BlockReader, formFor, loadMatrix, type Matrix } from './vectors.ts';
 
 export interface ReferenceRequest {
   input: AuditInput;
   /** Audited query rows, ascending. */
   rows: Int32Array;
-  /** How new vectors enter the old space. */
-  rule: DimensionRule;
   /** Ascending; for the tolerance curves. */
   tolerances?: readonly number[];
   threads: number | null;
@@ -33,9 +31,6 @@ export interface ReferenceFigures {
   procrustesQuery: Matrix | null;
 }
 
-/** Items that one rotation is fitted on, at most. */
-const MAX_FIT_ITEMS = 20_000;
-const FIT_BLOCK_ROWS = 2048;
 /** Gallery vectors read at once. */
 const BLOCK_VALUES = 2_097_152;
 const JITTER = 0.01;
@@ -53,7 +48,7 @@ export async function measureReferences(request: ReferenceRequest, hooks: Inequa
   const rows = sampleRows(labels, protocol.referenceQueries, seed).map((index) => request.rows[index] as number);
   const form = formFor(distance, vectors.oldGallery.dimension);
   const oldQuery = await loadMatrix(vectors.oldQuery, form, rows);
-  const newQuery = await loadMatrix(vectors.newQuery, form, rows);
+  const newQuery = await loadMatrix(vectors.crossQuery ?? vectors.newQuery, form, rows);
   const setup = makePairSetup(queries, gallery, rows);
   const measure = (query: Matrix): Promise<InequalityFigures> =>
     measureInequalities(
@@ -71,7 +66,7 @@ export async function measureReferences(request: ReferenceRequest, hooks: Inequa
       },
       hooks,
     );
-  const procrustesQuery = request.rule === 'equal' ? await procrustesNew(input, rows, threads, hooks) : null;
+  const procrustesQuery = await procrustesNew(input, rows, threads, hooks);
   return {
     rows,
     pair: await measure(newQuery),
@@ -125,76 +120,20 @@ export function derangement(count: number, seed: number): Int32Array {
 }
 
 /**
- * The new vectors of some queries, rotated onto the old ones. Items with both vectors (all queries, and
- * the gallery where the new model's is given) are split by id into two stratified halves; each half's
- * queries are turned by the rotation fitted on the other half.
+ * The new vectors of some queries, rotated onto the old ones, each by a rotation that did not see it (`crossFit`).
  * @param rows query rows, ascending
  * @returns one row an entry of `rows`; null where dimensions differ or a half has fewer items than components
  */
 export async function procrustesNew(
-  { queries, gallery, vectors, protocol }: AuditInput,
+  input: AuditInput,
   rows: Int32Array,
   threads: number | null,
   hooks: InequalityHooks,
 ): Promise<Matrix | null> {
-  const { distance, seed } = protocol;
-  const columns = vectors.oldQuery.dimension;
-  if (vectors.newQuery.dimension !== columns) return null;
-  const form = formFor(distance, columns);
-  const galleryRows = vectors.newGallery === null ? [] : rowsOnlyInGallery(queries, gallery);
-  // Items: the queries, then those of the gallery that are no queries.
-  const labels = new Int32Array(queries.count + galleryRows.length);
-  labels.set(queries.labelOf);
-  galleryRows.forEach((row, index) => {
-    labels[queries.count + index] = gallery.labelOf[row] as number;
-  });
-  const halves = splitInHalves(labels, gallery.classNames.length, seed);
-
-  const rotations: Float64Array[] = [];
-  for (const half of [0, 1]) {
-    const members = Int32Array.from(halves.keys()).filter((item) => halves[item] === half);
-    if (members.length < columns) return null;
-    const memberLabels = members.map((item) => labels[item] as number);
-    const chosen = sampleRows(memberLabels, MAX_FIT_ITEMS, seed).map((index) => members[index] as number);
-    const fromQueries = chosen.filter((item) => item < queries.count);
-    const fromGallery = chosen
-      .filter((item) => item >= queries.count)
-      .map((item) => galleryRows[item - queries.count] as number);
-    async function* blocks(): AsyncGenerator<{ from: Matrix; to: Matrix }> {
-      const { newGallery } = vectors;
-      const parts = [
-        { from: vectors.newQuery, to: vectors.oldQuery, picked: fromQueries },
-        ...(newGallery ? [{ from: newGallery, to: vectors.oldGallery, picked: fromGallery }] : []),
-      ];
-      for (const { from, to, picked } of parts) {
-        for (let start = 0; start < picked.length; start += FIT_BLOCK_ROWS) {
-          const some = picked.subarray(start, start + FIT_BLOCK_ROWS);
-          yield { from: await loadMatrix(from, form, some), to: await loadMatrix(to, form, some) };
-        }
-      }
-    }
-    rotations.push(await fitRotation(blocks(), columns, { seed, threads }, hooks));
-  }
-
-  const newQuery = await loadMatrix(vectors.newQuery, form, rows);
-  const turned: Matrix[] = [];
-  for (const rotation of rotations) turned.push(await applyRotation(newQuery, rotation, { threads }));
-  const values = new Float32Array(rows.length * columns);
-  rows.forEach((row, index) => {
-    // By the rotation that did not see the query.
-    const rotated = turned[1 - (halves[row] as number)] as Matrix;
-    values.set(rotated.values.subarray(index * columns, (index + 1) * columns), index * columns);
-  });
-  return { rows: rows.length, columns, values };
-}
-
-function rowsOnlyInGallery(queries: AuditItems, gallery: AuditItems): number[] {
-  const queryIds = new Set(queries.ids);
-  const rows: number[] = [];
-  gallery.ids.forEach((id, row) => {
-    if (!queryIds.has(id)) rows.push(row);
-  });
-  return rows;
+  const { oldQuery, newQuery } = input.vectors;
+  if (newQuery.dimension !== oldQuery.dimension) return null;
+  const fitted = await crossFit(input, 'procrustes', threads, hooks);
+  return fitted && loadMatrix(fitted.query, formFor(input.protocol.distance, oldQuery.dimension), rows);
 }
 
 function lengthOf(vector: Float32Array | Float64Array): number {

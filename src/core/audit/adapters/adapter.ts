@@ -6,7 +6,10 @@ import { fitLinear } from './linearAdapter.ts';
 import { fitNetwork } from './networkAdapter.ts';
 import { fitProcrustes } from './procrustesAdapter.ts';
 
-/** A map from the new space to the old one, fitted on vectors of the same items (Drift-Adapter, EMNLP 2025). */
+/**
+ * A map from the new space to the old one, fitted on vectors of the same items (Drift-Adapter, EMNLP 2025).
+ * It holds native sessions, which go with it when it is garbage.
+ */
 export interface Adapter {
   kind: AdapterKind;
   /**

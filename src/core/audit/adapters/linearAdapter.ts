@@ -1,6 +1,6 @@
 import type { InequalityHooks } from '../inequalities.ts';
 import { pause } from '../pause.ts';
-import { applyRotation, type MapShape } from '../procrustes.ts';
+import { applyRotation, createRotation, type MapShape } from '../procrustes.ts';
 import type { Adapter, AdapterOptions, FittingBlocks } from './adapter.ts';
 import { fittingData, type Moments, type Pairs } from './fittingData.ts';
 import { meanLoss } from './loss.ts';
@@ -27,9 +27,10 @@ export async function fitLinear(
     const { strength } = await chooseRidge(fit, held, shape, options, products, hooks);
     const map = await ridgeMap(all, shape, strength, products);
     const { newColumns, oldColumns } = shape;
+    const rotation = await createRotation(map, newColumns, options);
     return {
       kind: 'linear',
-      apply: async (matrix) => comparable(await applyRotation(comparable(matrix, distance), map, options), distance),
+      apply: async (matrix) => comparable(await rotation.apply(comparable(matrix, distance)), distance),
       description: `ridge linear map of ${newColumns} to ${oldColumns} components, strength ${strength}`,
     };
   } finally {

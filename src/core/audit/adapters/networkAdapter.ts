@@ -2,7 +2,7 @@ import { createSession, type Session, type Tensor } from '../../engine/session.t
 import { createRandom } from '../../numeric/random.ts';
 import type { InequalityHooks } from '../inequalities.ts';
 import { pause } from '../pause.ts';
-import { applyRotation, type MapShape, polarFactor } from '../procrustes.ts';
+import { applyRotation, createRotation, type MapShape, polarFactor } from '../procrustes.ts';
 import type { Matrix } from '../vectors.ts';
 import type { Adapter, AdapterOptions, FittingBlocks } from './adapter.ts';
 import { fittingData, HeldOutSplit, type Moments, type Pairs, rowsOf, stacked } from './fittingData.ts';
@@ -41,29 +41,17 @@ export async function fitNetwork(
   const start = await linearStart(fit, held, shape, options, hooks);
   const rows = await fittingRows(blocks(), 4 * held.from.rows, shape, options, hooks);
   const hidden = Math.min(MOST_HIDDEN, 2 * shape.oldColumns);
-  const apply = await createSession(networkGraph(shape, hidden), options);
-  try {
-    const { weights, steps } = await train({ start, rows, held, shape, hidden, apply, options, hooks });
-    return {
-      kind: 'mlp',
-      async apply(matrix) {
-        // A session of its own: an adapter has no end at which one could be released.
-        const session = await createSession(networkGraph(shape, hidden), options);
-        try {
-          const x = comparable(matrix, distance);
-          return comparable(
-            await mapped(session, x, await applyRotation(x, start, options), weights, hidden),
-            distance,
-          );
-        } finally {
-          await session.release();
-        }
-      },
-      description: `residual network of ${hidden} hidden units on a linear map of ${shape.newColumns} to ${shape.oldColumns} components, ${steps} steps`,
-    };
-  } finally {
-    await apply.release();
-  }
+  const session = await createSession(networkGraph(shape, hidden), options);
+  const { weights, steps } = await train({ start, rows, held, shape, hidden, apply: session, options, hooks });
+  const rotation = await createRotation(start, shape.newColumns, options);
+  return {
+    kind: 'mlp',
+    async apply(matrix) {
+      const x = comparable(matrix, distance);
+      return comparable(await mapped(session, x, await rotation.apply(x), weights, hidden), distance);
+    },
+    description: `residual network of ${hidden} hidden units on a linear map of ${shape.newColumns} to ${shape.oldColumns} components, ${steps} steps`,
+  };
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { InequalityHooks } from '../inequalities.ts';
-import { applyRotation, fitSemiOrthogonal, type MapShape } from '../procrustes.ts';
+import { createRotation, fitSemiOrthogonal, type MapShape } from '../procrustes.ts';
 import type { Adapter, AdapterOptions, FittingBlocks } from './adapter.ts';
 import { comparable, comparableBlocks } from './unitRows.ts';
 
@@ -13,9 +13,10 @@ export async function fitProcrustes(
   const { distance } = options;
   const map = await fitSemiOrthogonal(comparableBlocks(blocks(), distance), shape, options, hooks);
   const { newColumns, oldColumns } = shape;
+  const rotation = await createRotation(map, newColumns, options);
   return {
     kind: 'procrustes',
-    apply: async (matrix) => comparable(await applyRotation(comparable(matrix, distance), map, options), distance),
+    apply: async (matrix) => comparable(await rotation.apply(comparable(matrix, distance)), distance),
     description:
       newColumns === oldColumns
         ? `orthogonal map of ${oldColumns} components`
