@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Distance, MetricName } from '../core/contract/report.ts';
+import { type AdapterKind, adapterKinds, type Distance, type MetricName } from '../core/contract/report.ts';
 import type { AuditOverrides } from '../core/pipeline/auditRequest.ts';
 
 /** Options of every command that works for a while. */
@@ -20,6 +20,7 @@ export function addCommonOptions(command: Command): Command {
 export interface OverrideOptions {
   distance?: Distance;
   dimensionRule?: 'slice' | 'pad' | 'project';
+  adapter?: AdapterKind;
   epsilons?: number[];
   metric?: MetricName;
   margin?: number;
@@ -38,6 +39,7 @@ export function addOverrideOptions(command: Command): Command {
         'project',
       ]),
     )
+    .addOption(new Option('--adapter <kind>', 'the map that --dimension-rule project fits').choices(adapterKinds))
     .option('--epsilons <list>', 'tolerances of the inequalities, for example 1e-6,0.01,0.05', tolerances)
     .option('--metric <name>', 'metric of the verdict: map, map@r, rPrecision or cmc@K', metricName)
     .option('--margin <m>', 'how much worse still passes as "within margin"', notNegative)
@@ -47,8 +49,18 @@ export function addOverrideOptions(command: Command): Command {
 }
 
 export function overridesOf(options: OverrideOptions): AuditOverrides {
-  const { metric, distance, dimensionRule, epsilons, margin, resamples, pairBudget, seed } = options;
-  const all = { distance, dimensionRule, epsilons, criterionMetric: metric, margin, resamples, pairBudget, seed };
+  const { metric, distance, dimensionRule, adapter, epsilons, margin, resamples, pairBudget, seed } = options;
+  const all = {
+    distance,
+    dimensionRule,
+    adapter,
+    epsilons,
+    criterionMetric: metric,
+    margin,
+    resamples,
+    pairBudget,
+    seed,
+  };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
@@ -57,6 +69,7 @@ export function overrideArguments(options: OverrideOptions): string[] {
   const entries: [string, string | number | undefined][] = [
     ['--distance', options.distance],
     ['--dimension-rule', options.dimensionRule],
+    ['--adapter', options.adapter],
     ['--epsilons', options.epsilons?.join(',')],
     ['--metric', options.metric],
     ['--margin', options.margin],

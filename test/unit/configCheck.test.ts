@@ -218,6 +218,7 @@ describe('loadConfig', () => {
         queries: 'digits/query',
         gallery: 'digits/gallery',
         dimensionRule: 'slice',
+        adapter: null,
       },
     ]);
     expect(datasetDefinition(loaded, 'digits/query')).toMatchObject({ name: 'digits', part: 'query' });
@@ -265,7 +266,11 @@ describe('loadConfig', () => {
 describe('resolveProtocol', () => {
   it('fills in the defaults', () => {
     expect(resolveProtocol(undefined)).toEqual(defaultProtocol);
-    expect(resolveProtocol({}, { dimensionRule: 'pad' })).toEqual({ ...defaultProtocol, dimensionRule: 'pad' });
+    expect(resolveProtocol({}, { dimensionRule: 'pad', adapter: 'mlp' })).toEqual({
+      ...defaultProtocol,
+      dimensionRule: 'pad',
+      adapter: 'mlp',
+    });
     const resolved = resolveProtocol({ seed: 7, criterion: { metric: 'cmc@5' }, bootstrap: { resamples: 200 } });
     expect(resolved).toEqual({
       ...defaultProtocol,

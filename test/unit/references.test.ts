@@ -377,7 +377,7 @@ describe('measureReferences', () => {
       oldColumns: 3,
       newColumns: 5,
     });
-    const references = await measureReferences({ input, rows: Int32Array.of(0, 1), rule: 'slice', threads: 1 }, hooks);
+    const references = await measureReferences({ input, rows: Int32Array.of(0, 1), threads: 1 }, hooks);
     expect(references.procrustes).toBeNull();
     expect(references.pair.toleranceRates).toBeNull();
     expect([...references.permutedNew.positive.pairs]).toEqual([5, 5]);

@@ -11,6 +11,7 @@ import { flipFigures } from './flips.ts';
 import { type MeasuredPair, type MeasureHooks, type MeasureOptions, measurePair } from './measurePair.ts';
 import { loadPairSample } from './pairSample.ts';
 import { makePairSetup } from './pairSetup.ts';
+import { projectNewVectors } from './project.ts';
 import { measureReferences } from './references.ts';
 import { sampleRows } from './sampling.ts';
 import { QueryStatistics, type Statistic, sum } from './statistics.ts';
@@ -33,14 +34,14 @@ const TOLERANCE_POINTS = 201;
  * @throws BackcompatError `bad-data` (one class only, no query with a match), `dimension-mismatch`, `cancelled`
  */
 export async function auditFigures(
-  input: AuditInput,
+  given: AuditInput,
   options: MeasureOptions,
   hooks: MeasureHooks,
 ): Promise<AuditFigures> {
-  const { queries, gallery, vectors } = input;
-  const protocol = { ...input.protocol, ks: withDecidingK(input.protocol) };
+  const { queries, gallery, vectors } = given;
+  const protocol = { ...given.protocol, ks: withDecidingK(given.protocol) };
   const rule = resolveDimensionRule(protocol.dimensionRule, vectors.oldQuery.dimension, vectors.newQuery.dimension);
-  refuseOneClass(input);
+  refuseOneClass(given);
 
   const most = Math.max(1, Math.floor(protocol.pairBudget / gallery.count));
   const exact = queries.count <= most;
@@ -62,11 +63,19 @@ export async function auditFigures(
       },
     );
   }
+  const notes: string[] = [];
+  let input = given;
+  if (rule === 'project') {
+    hooks.progress.phase('Adapter');
+    const projected = await projectNewVectors(given, options.threads, hooks);
+    input = projected.input;
+    notes.push(projected.note);
+  }
   const measured = await measurePair({ ...input, protocol }, rows, setup, rule, options, hooks);
 
   hooks.progress.phase('Reference rows');
   const tolerances = chooseTolerances(measured, protocol.epsilons);
-  const references = await measureReferences({ input, rows, rule, tolerances, threads: options.threads }, hooks);
+  const references = await measureReferences({ input, rows, tolerances, threads: options.threads }, hooks);
 
   const plan = {
     unit: protocol.bootstrap.unit,
@@ -180,9 +189,11 @@ export async function auditFigures(
       positivePairs: inequalities.positive.pairs,
       negativePairs: inequalities.negative.pairs,
     },
+    notes,
     protocol: {
       distance: protocol.distance,
       dimensionRule: rule,
+      ...(rule === 'project' ? { adapter: protocol.adapter } : {}),
       epsilons: protocol.epsilons,
       margin: protocol.margin,
       criterionMetric: protocol.criterionMetric,

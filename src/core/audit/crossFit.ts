@@ -1,9 +1,9 @@
 import type { AdapterKind } from '../contract/report.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
 import { type Adapter, fitAdapter, MAX_FIT_ITEMS } from './adapters/adapter.ts';
-import { rowsOf } from './adapters/fittingData.ts';
 import type { AuditInput } from './auditInput.ts';
 import type { InequalityHooks } from './inequalities.ts';
+import { pickRows } from './pairSample.ts';
 import { sampleRows, splitInHalves } from './sampling.ts';
 import { formFor, loadMatrix, type Matrix } from './vectors.ts';
 
@@ -38,7 +38,7 @@ export async function crossFit(
   threads: number | null,
   hooks: InequalityHooks,
 ): Promise<CrossFit | null> {
-  const { queries, gallery, vectors, protocol } = input;
+  const { queries, vectors, protocol } = input;
   const { distance, seed } = protocol;
   const shape = { newColumns: vectors.newQuery.dimension, oldColumns: vectors.oldQuery.dimension };
   const halves = halvesOf(input);
@@ -58,9 +58,7 @@ export async function crossFit(
     async function* blocks(): AsyncGenerator<{ from: Matrix; to: Matrix }> {
       const parts = [
         { from: vectors.newQuery, to: vectors.oldQuery, picked: fromQueries },
-        ...(vectors.newGallery
-          ? [{ from: vectors.newGallery, to: vectors.oldGallery, picked: fromGallery }]
-          : []),
+        ...(vectors.newGallery ? [{ from: vectors.newGallery, to: vectors.oldGallery, picked: fromGallery }] : []),
       ];
       for (const { from, to, picked } of parts) {
         for (let start = 0; start < picked.length; start += FIT_BLOCK_ROWS) {
@@ -76,8 +74,7 @@ export async function crossFit(
   const seen = adapters as [Adapter, Adapter];
   return {
     query: mappedVectors(vectors.newQuery, halves.item.subarray(0, queries.count), seen, shape.oldColumns),
-    gallery:
-      vectors.newGallery && mappedVectors(vectors.newGallery, halves.ofGallery, seen, shape.oldColumns),
+    gallery: vectors.newGallery && mappedVectors(vectors.newGallery, halves.ofGallery, seen, shape.oldColumns),
     fits: fits as [CrossFitHalf, CrossFitHalf],
   };
 }
@@ -134,7 +131,7 @@ function mappedVectors(
       for (const half of [0, 1] as const) {
         const own = rows.filter((row) => halfOf[start + row] === half);
         if (own.length === 0) continue;
-        const mapped = await adapters[half === 0 ? 1 : 0].apply(rowsOf(raw, own));
+        const mapped = await adapters[half === 0 ? 1 : 0].apply(pickRows(raw, own));
         own.forEach((row, index) => {
           into.set(mapped.values.subarray(index * dimension, (index + 1) * dimension), row * dimension);
         });

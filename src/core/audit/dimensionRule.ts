@@ -3,7 +3,8 @@ import type { DimensionRule } from '../contract/report.ts';
 
 /**
  * The rule under which old and new vectors meet (metrics.md section 7). The cross space always has
- * the old model's length: `slice` cuts new vectors to it, `pad` fills them up with zeros.
+ * the old model's length: `slice` cuts new vectors to it, `pad` fills them up with zeros, `project` maps them by
+ * a fitted adapter, also those of equal length.
  * @throws BackcompatError `dimension-mismatch` naming both lengths and the rules that fit
  */
 export function resolveDimensionRule(
@@ -11,19 +12,7 @@ export function resolveDimensionRule(
   oldDimension: number,
   newDimension: number,
 ): DimensionRule {
-  if (chosen === 'project') {
-    throw new BackcompatError(
-      'dimension-mismatch',
-      'The dimension rule "project" needs a fitted adapter, which this version cannot fit yet.',
-      {
-        place: { field: 'dimensionRule' },
-        remedy:
-          oldDimension === newDimension
-            ? 'Leave the rule out: dimensions are equal.'
-            : `Choose "${fitting(oldDimension, newDimension)}".`,
-      },
-    );
-  }
+  if (chosen === 'project') return 'project';
   if (oldDimension === newDimension) return 'equal';
   const lengths = `The old vectors have ${oldDimension} components, the new ones ${newDimension}`;
   const rule = fitting(oldDimension, newDimension);
@@ -34,7 +23,7 @@ export function resolveDimensionRule(
   if (chosen === null) {
     throw new BackcompatError('dimension-mismatch', `${lengths}; no rule says how to compare them.`, {
       place: { field: 'dimensionRule' },
-      remedy: `Set "dimensionRule": "${rule}" for the pair (or --dimension-rule ${rule}) to ${meaning}.`,
+      remedy: `Set "dimensionRule": "${rule}" for the pair (or --dimension-rule ${rule}) to ${meaning}, or "project" to map them by an adapter fitted on your items.`,
     });
   }
   if (chosen !== rule) {
@@ -43,7 +32,7 @@ export function resolveDimensionRule(
       `${lengths}; the rule "${chosen}" is for ${chosen === 'slice' ? 'longer' : 'shorter'} new vectors.`,
       {
         place: { field: 'dimensionRule' },
-        remedy: `Use "${rule}" to ${meaning}.`,
+        remedy: `Use "${rule}" to ${meaning}, or "project" to map them by an adapter fitted on your items.`,
       },
     );
   }

@@ -68,7 +68,8 @@ export async function measurePair(
   const oldQuery = await loadMatrix(vectors.oldQuery, oldForm, rows);
   const newQuery = await loadMatrix(vectors.newQuery, newForm, rows);
   // Under `equal` new vectors already are what meets the old ones.
-  const crossQuery = rule === 'equal' ? newQuery : await loadMatrix(vectors.newQuery, oldForm, rows);
+  const crossSource = vectors.crossQuery ?? vectors.newQuery;
+  const crossQuery = rule === 'equal' ? newQuery : await loadMatrix(crossSource, oldForm, rows);
 
   hooks.progress.phase('Inequalities');
   const inequalities = await measureInequalities(
@@ -117,7 +118,9 @@ export async function measurePair(
     } else {
       // newNew compares full vectors, oldNew those under the rule: two forms of one gallery.
       parts.push(await measureRetrieval(retrieve(vectors.newGallery, newForm, [newNew]), hooks));
-      parts.push(await measureRetrieval(retrieve(vectors.newGallery, oldForm, [oldNew]), hooks));
+      parts.push(
+        await measureRetrieval(retrieve(vectors.crossGallery ?? vectors.newGallery, oldForm, [oldNew]), hooks),
+      );
     }
   }
 
@@ -129,8 +132,8 @@ export async function measurePair(
     const query = await loadMatrix(paragonQuery, form, rows);
     const own = await measureRetrieval(retrieve(paragonGallery, form, [{ name: 'newNew', query }]), hooks);
     let newOld: PerQuery | null = null;
-    // The pair's rule speaks of the new model's length; a paragon of another length has no rule.
-    if (paragonQuery.dimension === vectors.newQuery.dimension) {
+    // The pair's rule speaks of the new model: a paragon of another length has no rule, and no adapter is its own.
+    if (paragonQuery.dimension === vectors.newQuery.dimension && rule !== 'project') {
       const cross = rule === 'equal' ? query : await loadMatrix(paragonQuery, oldForm, rows);
       const onOldGallery = await measureRetrieval(
         retrieve(vectors.oldGallery, oldForm, [{ name: 'newOld', query: cross }]),
@@ -177,7 +180,7 @@ async function chooseEdges(
   const oldGallery = await loadMatrix(vectors.oldGallery, oldForm, galleryRows);
   const cells = [
     { query: await loadMatrix(vectors.oldQuery, oldForm, queryRows), gallery: oldGallery },
-    { query: await loadMatrix(vectors.newQuery, oldForm, queryRows), gallery: oldGallery },
+    { query: await loadMatrix(vectors.crossQuery ?? vectors.newQuery, oldForm, queryRows), gallery: oldGallery },
   ];
   if (vectors.newGallery !== null) {
     cells.push({

@@ -23,7 +23,7 @@ export async function loadPairSample(
   return {
     rows,
     old: await loadMatrix(vectors.oldQuery, form, rows),
-    cross: await loadMatrix(vectors.newQuery, form, rows),
+    cross: await loadMatrix(vectors.crossQuery ?? vectors.newQuery, form, rows),
     rotated,
   };
 }

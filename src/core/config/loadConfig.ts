@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BackcompatError } from '../contract/errors.ts';
 import { type AuditProtocol, defaultProtocol } from '../contract/protocol.ts';
+import type { AdapterKind } from '../contract/report.ts';
 import { checkConfig, positionOf } from './checkConfig.ts';
 import { closest, quotedList } from './closest.ts';
 import { splitReference } from './crossCheck.ts';
@@ -94,6 +95,8 @@ export interface Pair {
   queries: string;
   gallery: string;
   dimensionRule: AuditProtocol['dimensionRule'];
+  /** For `project`; null: the default. */
+  adapter: AdapterKind | null;
 }
 
 /**
@@ -133,6 +136,7 @@ export function findPairs(loaded: LoadedConfig, name: string | null = null): Pai
       queries: definition.queries,
       gallery: definition.gallery,
       dimensionRule: definition.dimensionRule ?? null,
+      adapter: definition.adapter ?? null,
     };
   });
 }
@@ -140,7 +144,7 @@ export function findPairs(loaded: LoadedConfig, name: string | null = null): Pai
 /** The `audit` block with all defaults filled in, and the pair's rule. */
 export function resolveProtocol(
   audit: AuditDefinition | undefined,
-  pair: Pick<Pair, 'dimensionRule'> | null = null,
+  pair: Pick<Pair, 'dimensionRule' | 'adapter'> | null = null,
 ): AuditProtocol {
   const { criterion, bootstrap, ...rest } = audit ?? {};
   return {
@@ -149,6 +153,7 @@ export function resolveProtocol(
     criterionMetric: criterion?.metric ?? defaultProtocol.criterionMetric,
     margin: criterion?.margin ?? defaultProtocol.margin,
     dimensionRule: pair?.dimensionRule ?? defaultProtocol.dimensionRule,
+    adapter: pair?.adapter ?? defaultProtocol.adapter,
     bootstrap: { ...defaultProtocol.bootstrap, ...withoutUndefined(bootstrap ?? {}) },
   };
 }

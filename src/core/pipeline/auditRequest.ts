@@ -1,4 +1,4 @@
-import type { DimensionRule, Distance, ItemPreviews, MetricName, Report } from '../contract/report.ts';
+import type { AdapterKind, DimensionRule, Distance, ItemPreviews, MetricName, Report } from '../contract/report.ts';
 import type { Progress } from '../contract/runs.ts';
 
 /** What one audit measures: a pair of a config, or embedding tables without one. All paths are absolute. */
@@ -29,6 +29,7 @@ export interface AuditRequest {
 export interface AuditOverrides {
   distance?: Distance;
   dimensionRule?: Exclude<DimensionRule, 'equal'>;
+  adapter?: AdapterKind;
   epsilons?: number[];
   criterionMetric?: MetricName;
   margin?: number;

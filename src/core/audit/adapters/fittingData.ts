@@ -2,6 +2,7 @@ import { GraphBuilder } from '../../engine/graph.ts';
 import { createSession } from '../../engine/session.ts';
 import { createRandom, type Random } from '../../numeric/random.ts';
 import type { InequalityHooks } from '../inequalities.ts';
+import { pickRows } from '../pairSample.ts';
 import { pause } from '../pause.ts';
 import type { MapShape } from '../procrustes.ts';
 import type { Matrix } from '../vectors.ts';
@@ -46,17 +47,9 @@ export class HeldOutSplit {
       (this.#position === this.#picked ? held : fit).push(row);
       this.#position = (this.#position + 1) % HELD_OUT;
     }
-    const pick = (rows: readonly number[]): Pairs => ({ from: rowsOf(from, rows), to: rowsOf(to, rows) });
+    const pick = (rows: readonly number[]): Pairs => ({ from: pickRows(from, rows), to: pickRows(to, rows) });
     return { fit: pick(fit), held: pick(held) };
   }
-}
-
-export function rowsOf({ columns, values }: Matrix, rows: readonly number[]): Matrix {
-  const picked = new Float32Array(rows.length * columns);
-  rows.forEach((row, index) => {
-    picked.set(values.subarray(row * columns, (row + 1) * columns), index * columns);
-  });
-  return { rows: rows.length, columns, values: picked };
 }
 
 export function stacked(parts: readonly Matrix[], columns: number): Matrix {

@@ -1,11 +1,12 @@
 import { createSession, type Session, type Tensor } from '../../engine/session.ts';
 import { createRandom } from '../../numeric/random.ts';
 import type { InequalityHooks } from '../inequalities.ts';
+import { pickRows } from '../pairSample.ts';
 import { pause } from '../pause.ts';
 import { applyRotation, createRotation, type MapShape, polarFactor } from '../procrustes.ts';
 import type { Matrix } from '../vectors.ts';
 import type { Adapter, AdapterOptions, FittingBlocks } from './adapter.ts';
-import { fittingData, HeldOutSplit, type Moments, type Pairs, rowsOf, stacked } from './fittingData.ts';
+import { fittingData, HeldOutSplit, type Moments, type Pairs, stacked } from './fittingData.ts';
 import { chooseRidge } from './linearAdapter.ts';
 import { meanLoss } from './loss.ts';
 import { ADAM, networkGraph, stepGraph } from './networkGraph.ts';
@@ -97,8 +98,8 @@ async function fittingRows(
     const { fit } = split.split(block);
     const kept = Array.from({ length: fit.from.rows }, (_, row) => row).filter((row) => (seen + row) % stride === 0);
     seen += fit.from.rows;
-    from.push(rowsOf(fit.from, kept));
-    to.push(rowsOf(fit.to, kept));
+    from.push(pickRows(fit.from, kept));
+    to.push(pickRows(fit.to, kept));
   }
   return { from: stacked(from, newColumns), to: stacked(to, oldColumns) };
 }
@@ -205,10 +206,10 @@ class Batches {
   next(): Record<'x' | 'y' | 'z', Tensor> {
     const { from, to, z } = this.#rows;
     if (this.#at === 0) this.#random.shuffle(this.#order);
-    const picked = [...this.#order.subarray(this.#at, this.#at + BATCH)];
+    const picked = this.#order.subarray(this.#at, this.#at + BATCH);
     this.#at = this.#at + BATCH >= this.#order.length ? 0 : this.#at + BATCH;
     const tensor = (matrix: Matrix): Tensor => {
-      const { rows, columns, values } = rowsOf(matrix, picked);
+      const { rows, columns, values } = pickRows(matrix, picked);
       return { shape: [rows, columns], data: values };
     };
     return { x: tensor(from), y: tensor(to), z: tensor(z) };

@@ -1,0 +1,43 @@
+import { BackcompatError } from '../contract/errors.ts';
+import type { AuditInput } from './auditInput.ts';
+import { type CrossFit, crossFit } from './crossFit.ts';
+import type { InequalityHooks } from './inequalities.ts';
+
+/**
+ * The dimension rule `project` (metrics.md section 7): where old and new vectors meet, new ones are mapped by the
+ * protocol's adapter, cross-fitted, so that no item is judged by a map that was fitted on it.
+ * @returns the input with the mapped vectors, and a sentence about the maps for the report
+ * @throws BackcompatError `dimension-mismatch` when there are too few items to fit a map; `cancelled`
+ */
+export async function projectNewVectors(
+  input: AuditInput,
+  threads: number | null,
+  hooks: InequalityHooks,
+): Promise<{ input: AuditInput; note: string }> {
+  const { vectors, protocol } = input;
+  const fitted = await crossFit(input, protocol.adapter, threads, hooks);
+  if (fitted === null) {
+    const { dimension } = vectors.oldQuery;
+    throw new BackcompatError(
+      'dimension-mismatch',
+      `There are too few items with both vectors to fit the adapter "${protocol.adapter}" from ${vectors.newQuery.dimension} to ${dimension} components on a half of them.`,
+      {
+        place: { field: 'dimensionRule' },
+        remedy:
+          protocol.adapter === 'procrustes'
+            ? 'Give more items than twice the shorter length, or choose the adapter "linear", or another rule.'
+            : 'Give at least 20 items, or choose another rule.',
+      },
+    );
+  }
+  return {
+    input: { ...input, vectors: { ...vectors, crossQuery: fitted.query, crossGallery: fitted.gallery } },
+    note: projectionNote(fitted),
+  };
+}
+
+function projectionNote({ fits }: CrossFit): string {
+  const [first, second] = fits;
+  const each = (half: CrossFit['fits'][0]) => `${half.description}, on ${half.items} items`;
+  return `Where old and new vectors meet, new ones are mapped into the old space by two adapters, each fitted on one half of the items that have both vectors and used on the other: ${each(first)}; ${each(second)}.`;
+}
