@@ -7,6 +7,7 @@ import { BackcompatError } from '../contract/errors.ts';
 import { shortFile } from './contentHash.ts';
 import { notFound, openFile, readFully } from './files.ts';
 import type { ImageContent, ImageSource } from './itemSet.ts';
+import { cutCentre, type Pixels, resample } from './resample.ts';
 
 /** How an image becomes the input of a model, nothing left open. */
 export interface Preprocessing {
@@ -15,11 +16,19 @@ export interface Preprocessing {
   width: number;
   /** 1: grey, 3: RGB. */
   channels: 1 | 3;
-  /** One a channel; the input is (pixel / 255 - mean) / std. */
+  /** One a channel; the input is (pixel x scale - mean) / std. */
   mean: readonly number[];
   std: readonly number[];
-  /** `crop`: shortest side to the size, then the centre; `fill`: stretched. */
-  resize: 'crop' | 'fill';
+  /** Default: 1 / 255. */
+  scale?: number;
+  /**
+   * `crop`: shortest side to the size, then the centre; `fill`: stretched. With sizes: to these first (of `shortest`, the
+   * other side is rounded down), then the centre is cut out; `none`: the centre of the image as it is. What is smaller
+   * than the cut gets black edges.
+   */
+  resize: 'crop' | 'fill' | 'none' | { shortest: number } | { height: number; width: number };
+  /** Default: `linear`. */
+  kernel?: 'nearest' | 'linear' | 'cubic' | 'lanczos3';
   /** Order of the axes behind the batch. */
   layout: 'nchw' | 'nhwc';
 }
@@ -50,8 +59,8 @@ export interface ImageDecoder {
 
 /**
  * Decodes images for a model: EXIF orientation is applied, transparency is laid on white, 16-bit, CMYK and
- * embedded colour profiles become 8-bit sRGB, the first frame of several counts. Resizing is bilinear,
- * smoothed when shrinking (as Pillow and torchvision do, up to the outermost pixels). Grey is ITU-R 601 luma (Pillow's "L"). An image
+ * embedded colour profiles become 8-bit sRGB, the first frame of several counts. Resizing is bilinear by default,
+ * smoothed when shrinking (as Pillow and torchvision do, up to the outermost pixels; what is enlarged equals theirs). Grey is ITU-R 601 luma (Pillow's "L"). An image
  * that has the size already is not resampled.
  */
 export function createImageDecoder(images: ImageContent, preprocessing: Preprocessing): ImageDecoder {
@@ -67,14 +76,16 @@ export function createImageDecoder(images: ImageContent, preprocessing: Preproce
     return (await opened).handle;
   };
 
-  async function pixels(source: ImageSource): Promise<{ data: Uint8Array; channels: number }> {
+  async function pixels(source: ImageSource): Promise<Pick<Pixels, 'data' | 'channels'>> {
     if (source.kind === 'file') return decodeFile(source.path, preprocessing);
     const raw = new Uint8Array(source.width * source.height);
     if (!(await readFully(await rawHandle(source.path), raw, source.offset))) throw shortFile(source.path);
-    if (source.width === width && source.height === height) return { data: raw, channels: 1 };
+    // Every way leaves an image of the right size as it is, save a resize to another one before the cut.
+    if (source.width === width && source.height === height && typeof preprocessing.resize === 'string') {
+      return { data: raw, channels: 1 };
+    }
     const image = sharp()(raw, { raw: { width: source.width, height: source.height, channels: 1 } });
-    const { data, info } = await resized(image, source, preprocessing).raw().toBuffer({ resolveWithObject: true });
-    return { data, channels: info.channels };
+    return fitted(image, source, preprocessing);
   }
 
   return {
@@ -104,17 +115,14 @@ export function createImageDecoder(images: ImageContent, preprocessing: Preproce
   };
 }
 
-async function decodeFile(path: string, preprocessing: Preprocessing): Promise<{ data: Uint8Array; channels: number }> {
+async function decodeFile(path: string, preprocessing: Preprocessing): Promise<Pick<Pixels, 'data' | 'channels'>> {
   try {
     const image = sharp()(path, { limitInputPixels: MAX_IMAGE_PIXELS, failOn: 'error', pages: 1 });
     const { width, height, orientation } = await image.metadata();
     const turned = (orientation ?? 1) >= 5;
     const upright = image.autoOrient().flatten({ background: '#ffffff' }).toColourspace('srgb');
     const size = turned ? { width: height, height: width } : { width, height };
-    const { data, info } = await resized(upright, size, preprocessing)
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    return { data, channels: info.channels };
+    return await fitted(upright, size, preprocessing);
   } catch (cause) {
     await stat(path).catch((missing) => {
       throw notFound(path, 'The image', missing);
@@ -135,24 +143,48 @@ async function decodeFile(path: string, preprocessing: Preprocessing): Promise<{
   }
 }
 
-function resized(image: Sharp, from: { width: number; height: number }, to: Preprocessing): Sharp {
-  if (from.width === to.width && from.height === to.height) return image;
-  return image.resize({
-    width: to.width,
-    height: to.height,
-    fit: to.resize === 'crop' ? 'cover' : 'fill',
-    position: 'centre',
-    kernel: 'linear',
-    fastShrinkOnLoad: false,
-  });
+interface Size {
+  width: number;
+  height: number;
 }
 
-/** (pixel / 255 - mean) / std for the 256 values of a channel, each step in float32 as models are trained. */
-function valueTables({ mean, std, channels }: Preprocessing): Float32Array[] {
+/** The decoded image at the model's size: shrunk in libvips' threads, enlarged and cut here. */
+async function fitted(image: Sharp, from: Size, to: Preprocessing): Promise<Pixels> {
+  const { kernel = 'linear' } = to;
+  const size = sizeBeforeCut(from, to);
+  const isLarger = size.width > from.width || size.height > from.height;
+  const isSame = size.width === from.width && size.height === from.height;
+  const shrunk = isSame || isLarger ? image : image.resize({ ...size, kernel, fit: 'fill', fastShrinkOnLoad: false });
+  const { data, info } = await shrunk.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+  const pixels: Pixels = { data, width: info.width, height: info.height, channels: info.channels };
+  return cutCentre(isLarger ? resample(pixels, size.width, size.height, kernel) : pixels, to.width, to.height);
+}
+
+function sizeBeforeCut(from: Size, { resize, width, height }: Preprocessing): Size {
+  if (resize === 'none') return from;
+  if (resize === 'fill') return { width, height };
+  if (resize === 'crop') {
+    const scale = Math.max(width / from.width, height / from.height);
+    const side = (length: number, least: number): number => Math.max(least, Math.round(length * scale));
+    return { width: side(from.width, width), height: side(from.height, height) };
+  }
+  if ('height' in resize) return { width: resize.width, height: resize.height };
+  const { shortest } = resize;
+  const other = (long: number, short: number): number => Math.floor((shortest * long) / short);
+  return from.width <= from.height
+    ? { width: shortest, height: other(from.height, from.width) }
+    : { width: other(from.width, from.height), height: shortest };
+}
+
+/** (pixel x scale - mean) / std for the 256 values of a channel, each step in float32 as models are trained. */
+function valueTables({ mean, std, scale, channels }: Preprocessing): Float32Array[] {
   return Array.from({ length: channels }, (_, channel) => {
     const shift = Math.fround(mean[channel] as number);
     const divisor = Math.fround(std[channel] as number);
-    return Float32Array.from({ length: 256 }, (_, pixel) => Math.fround(Math.fround(pixel / 255) - shift) / divisor);
+    return Float32Array.from({ length: 256 }, (_, pixel) => {
+      const scaled = Math.fround(scale === undefined ? pixel / 255 : pixel * scale);
+      return Math.fround(scaled - shift) / divisor;
+    });
   });
 }
 

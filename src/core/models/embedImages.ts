@@ -11,6 +11,8 @@ import type { VectorSource } from '../data/vectorSource.ts';
 import type { ModelCheckpoint } from './modelCheckpoint.ts';
 
 const DEFAULT_BATCH = 64;
+/** Of a batch in memory, 256 MiB: large images go in smaller batches. */
+const MAX_BATCH_VALUES = 2 ** 26;
 
 export interface EmbedOptions {
   /** Where vectors of models are kept, by content; made when missing. */
@@ -47,7 +49,9 @@ export async function embedImages(
   const { preprocessing, fixedBatch, largestBatch, run } = checkpoint.encoder;
   const { height, width, channels } = preprocessing;
   const imageValues = height * width * channels;
-  const batchSize = Math.min(fixedBatch ?? options.batchSize ?? largestBatch ?? DEFAULT_BATCH, items.count);
+  const fitting = Math.max(1, Math.floor(MAX_BATCH_VALUES / imageValues));
+  const wanted = fixedBatch ?? options.batchSize ?? Math.min(largestBatch ?? DEFAULT_BATCH, fitting);
+  const batchSize = Math.min(wanted, items.count);
   const decoder = createImageDecoder(images, preprocessing);
   // Two buffers: one is being decoded into while the model reads the other.
   const buffers = [new Float32Array(batchSize * imageValues), new Float32Array(batchSize * imageValues)] as const;

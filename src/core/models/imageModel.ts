@@ -1,9 +1,14 @@
 import { closest } from '../config/closest.ts';
-import type { PreprocessDefinition } from '../config/schema.ts';
 import { BackcompatError } from '../contract/errors.ts';
 import type { Preprocessing } from '../data/decodeImage.ts';
 import type { Signature } from '../engine/session.ts';
 import { signatureText } from './onnxFile.ts';
+import type { ImageSettings } from './preprocessorConfig.ts';
+
+/** 2,048 x 2,048: an encoder of images that size exists, and 8 probe items of it take 400 MB. */
+const MAX_INPUT_PIXELS = 2 ** 22;
+/** 64 items of 1,024 x 1,024: 800 MB of colours. */
+const MAX_RUN_PIXELS = 2 ** 26;
 
 /** How to feed images to a model and which output to take. */
 export interface ImageModel {
@@ -21,7 +26,9 @@ export interface ImageModelChoice {
   /** For messages. */
   file: string;
   output?: string;
-  preprocess?: PreprocessDefinition;
+  preprocess?: ImageSettings;
+  /** Where `preprocess` was read; absent: in the config. */
+  preprocessFile?: string;
 }
 
 /**
@@ -35,6 +42,7 @@ export function resolveImageModel(
 ): ImageModel {
   const input = imageInput(inputs, choice.file);
   const notes: string[] = [];
+  if (choice.preprocessFile !== undefined) notes.push(`Images are prepared as ${choice.preprocessFile} says.`);
   const [batch] = input.shape;
   const fixedBatch = typeof batch === 'number' ? batch : null;
   if (fixedBatch !== null) {
@@ -113,9 +121,10 @@ function isEmbedding({ type, shape }: Signature): boolean {
 
 function resolvePreprocessing(
   input: Signature,
-  { file, preprocess }: ImageModelChoice,
+  { file, preprocess, preprocessFile }: ImageModelChoice,
   notes: string[],
 ): Preprocessing {
+  const who = preprocessFile ?? 'the config';
   const [, one, two, three] = input.shape;
   const isChannels = (size: unknown): boolean => size === 1 || size === 3;
   // TensorFlow's exports have the channels last.
@@ -127,7 +136,7 @@ function resolvePreprocessing(
     if (given !== undefined && fixed !== undefined && given !== fixed) {
       throw bad(
         file,
-        `the config says ${what} ${given}, the model takes ${fixed} (${signatureText(input)}).`,
+        `${who} says ${what} ${given}, the model takes ${fixed} (${signatureText(input)}).`,
         `Correct "preprocess": { ${key} }.`,
       );
     }
@@ -135,7 +144,7 @@ function resolvePreprocessing(
     if (value === undefined) {
       throw bad(
         file,
-        `the model leaves its ${what} open (${signatureText(input)}) and the config does not say it.`,
+        `the model leaves its ${what} open (${signatureText(input)}) and ${who} does not say it.`,
         `Add "preprocess": { ${key} } to the checkpoint.`,
       );
     }
@@ -143,6 +152,14 @@ function resolvePreprocessing(
   };
   const height = pick(preprocess?.size?.[0], heightSize, 'height', '"size": [height, width]');
   const width = pick(preprocess?.size?.[1], widthSize, 'width', '"size": [height, width]');
+  const [batch] = input.shape;
+  if (height * width > MAX_INPUT_PIXELS || height * width * (typeof batch === 'number' ? batch : 1) > MAX_RUN_PIXELS) {
+    throw bad(
+      file,
+      `the model takes ${signatureText(input)}, more than the ${MAX_INPUT_PIXELS} pixels an item and ${MAX_RUN_PIXELS} a run that are kept in memory.`,
+      'Export it with a smaller input.',
+    );
+  }
   const channels = pick(preprocess?.channels, channelSize, 'number of channels', '"channels": 1 or 3');
   if (channels !== 1 && channels !== 3) {
     throw bad(
@@ -173,5 +190,7 @@ function resolvePreprocessing(
     std: perChannel(preprocess?.std, 1, 'std'),
     resize: preprocess?.resize ?? 'crop',
     layout,
+    ...(preprocess?.kernel === undefined ? {} : { kernel: preprocess.kernel }),
+    ...(preprocess?.scale === undefined ? {} : { scale: preprocess.scale }),
   };
 }

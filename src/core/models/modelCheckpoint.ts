@@ -6,6 +6,7 @@ import { createRandom } from '../numeric/random.ts';
 import { fingerprintOf, PROBE_ITEMS } from './fingerprint.ts';
 import { resolveImageModel } from './imageModel.ts';
 import { type LoadedModel, loadModel } from './loadedModel.ts';
+import { findBeside, type ImageSettings, PREPROCESSOR_FILE, readPreprocessorConfig } from './preprocessorConfig.ts';
 import { badRun, imageRunner } from './runModel.ts';
 
 /** A loaded model, of ONNX Runtime or TensorFlow.js. */
@@ -48,7 +49,7 @@ export async function openModelCheckpoint(
 ): Promise<ModelCheckpoint> {
   const model = await loadModel(path.resolve(baseFolder, definition.model), options.threads ?? null);
   try {
-    return await imageCheckpoint(name, definition, model);
+    return await imageCheckpoint(name, definition, baseFolder, model);
   } catch (error) {
     await model.session.release();
     throw error;
@@ -58,13 +59,14 @@ export async function openModelCheckpoint(
 async function imageCheckpoint(
   name: string,
   definition: ModelCheckpointDefinition,
+  baseFolder: string,
   loaded: LoadedModel,
 ): Promise<ModelCheckpoint> {
   const { session, file } = loaded;
   const model = resolveImageModel(session.inputs, session.outputs, {
     file,
     output: definition.output,
-    preprocess: typeof definition.preprocess === 'object' ? definition.preprocess : undefined,
+    ...(await imageSettings(definition, baseFolder, file)),
   });
   const run = imageRunner(session, model, file);
   const probes = await run(probeInputs(model.preprocessing), PROBE_ITEMS);
@@ -99,9 +101,22 @@ async function imageCheckpoint(
   };
 }
 
+/** What the config says, or the file that it names, or the file beside the model. */
+export async function imageSettings(
+  { preprocess }: Pick<ModelCheckpointDefinition, 'preprocess'>,
+  baseFolder: string,
+  model: string,
+): Promise<{ preprocess?: ImageSettings; preprocessFile?: string }> {
+  if (typeof preprocess === 'object') return { preprocess };
+  const file =
+    preprocess === undefined ? await findBeside(model, PREPROCESSOR_FILE) : path.resolve(baseFolder, preprocess);
+  if (file === null) return {};
+  return { preprocess: await readPreprocessorConfig(file), preprocessFile: file };
+}
+
 async function hashModel(loaded: LoadedModel, settings: unknown): Promise<string> {
   const hash = createHash('sha256');
-  hash.update(`backcompat.model 1\n${JSON.stringify(settings)}\n`);
+  hash.update(`backcompat.model 2\n${JSON.stringify(settings)}\n`);
   await loaded.hash(hash);
   return hash.digest('hex');
 }
