@@ -2,7 +2,7 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { BackcompatError } from '../contract/errors.ts';
 import { openFile, readFully, temporaryName } from './files.ts';
-import { fromFloat16 } from './float16.ts';
+import { type FloatType, floatBytes, type RawTable, rawSource } from './rawTable.ts';
 import type { VectorSource } from './vectorSource.ts';
 
 /** Magic of NumPy's format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
@@ -11,8 +11,8 @@ export const NPY_MAGIC = Buffer.from('\x93NUMPY', 'latin1');
 /** NumPy itself refuses headers above 10,000 bytes; a header of a table needs about 100. */
 const MAX_HEADER_BYTES = 65_536;
 
-/** Bytes converted at a time when values are not float32. */
-const CONVERSION_BYTES = 2 ** 22;
+/** Values written at a time. */
+const BLOCK_VALUES = 2 ** 20;
 
 const EXPORT_REMEDY = 'Save it with np.save("file.npy", vectors.astype(np.float32)), one row an item.';
 
@@ -25,61 +25,26 @@ export interface NpyHeader {
   dataOffset: number;
 }
 
-/** Bytes of one value for the types that are read. */
-const itemBytes: Record<string, number> = { '<f2': 2, '<f4': 4, '<f8': 8 };
-
 /**
- * Opens a table of vectors in NumPy's format (versions 1 to 3), 2-d, little-endian float32 (also
- * float64 and float16, converted). Only the header is read; its claims are checked against the file's size
- * before anything is allocated. Rows are checked when they are first read.
+ * Opens a table of vectors in NumPy's format (versions 1 to 3), 2-d, row by row, float32 (also
+ * float64 and float16, converted) of either byte order. Only the header is read; its claims are checked against the
+ * file's size before anything is allocated. Rows are checked when they are first read.
+ * @param label for messages; default: the file
  * @throws BackcompatError `not-found`; `bad-file` (magic, header, truncated); `bad-data` (type or shape
  *   that is not a table of vectors)
  */
-export async function openNpy(file: string): Promise<VectorSource> {
+export async function openNpy(file: string, label = file): Promise<VectorSource> {
   const { handle, size } = await openFile(file, 'The vector file');
   try {
     const header = await readNpyHeader(file, size, (into, position) => readFully(handle, into, position));
-    const { count, dimension, bytes } = checkTable(file, header, size);
-    const { dataOffset, type } = header;
-    // One byte a row: rows are looked at once, however often they are read.
-    const checked = new Uint8Array(count);
-    let badRows = 0;
-    let open = true;
-
-    return {
-      name: file,
-      count,
-      dimension,
-      async read(start, rows, into) {
-        if (!open) throw new BackcompatError('internal', `${file} was closed.`);
-        if (start < 0 || start + rows > count || into.length < rows * dimension) {
-          throw new BackcompatError('internal', `Rows ${start} to ${start + rows} of ${count} asked of ${file}.`);
-        }
-        const values = into.subarray(0, rows * dimension);
-        const complete =
-          type === '<f4'
-            ? await readFully(
-                handle,
-                new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-                dataOffset + start * dimension * bytes,
-              )
-            : await readConverted(values, bytes, (block, first) =>
-                readFully(handle, block, dataOffset + (start * dimension + first) * bytes),
-              );
-        if (!complete) throw truncated(file, `it became shorter while it was read`);
-        const bad = badRowsOf(values, dimension, start, rows, checked);
-        if (bad.total > 0) {
-          badRows += bad.total;
-          throw badRowsError(file, bad, badRows);
-        }
-        checked.fill(1, start, start + rows);
-      },
-      async close() {
-        if (!open) return;
-        open = false;
-        await handle.close();
-      },
-    };
+    if (header.fortranOrder) {
+      throw new BackcompatError('bad-data', `${label} is stored column by column (fortran_order).`, {
+        place: { file },
+        remedy: 'Save np.ascontiguousarray(vectors).',
+      });
+    }
+    const table = tableOf(file, header, size, label);
+    return rawSource({ ...table, file, label, handle, offset: header.dataOffset }, () => handle.close());
   } catch (error) {
     await handle.close();
     throw error;
@@ -94,17 +59,18 @@ export async function readNpyHeader(
   file: string,
   size: number,
   read: (into: Uint8Array, position: number) => Promise<boolean>,
+  label = file,
 ): Promise<NpyHeader> {
   const head = Buffer.alloc(12);
   if (size < 10 || !(await read(head.subarray(0, Math.min(12, size)), 0)) || !head.subarray(0, 6).equals(NPY_MAGIC)) {
-    throw new BackcompatError('bad-file', `${file} is not an npy file: it does not begin with its magic.`, {
+    throw new BackcompatError('bad-file', `${label} is not an npy file: it does not begin with its magic.`, {
       place: { file },
       remedy: EXPORT_REMEDY,
     });
   }
   const version = head[6] as number;
   if (version < 1 || version > 3) {
-    throw new BackcompatError('bad-file', `${file} is npy version ${version}; versions 1 to 3 are read.`, {
+    throw new BackcompatError('bad-file', `${label} is npy version ${version}; versions 1 to 3 are read.`, {
       place: { file },
       remedy: EXPORT_REMEDY,
     });
@@ -114,19 +80,20 @@ export async function readNpyHeader(
   if (length > MAX_HEADER_BYTES) {
     throw new BackcompatError(
       'bad-file',
-      `${file} claims a header of ${length} bytes; at most ${MAX_HEADER_BYTES} are read.`,
+      `${label} claims a header of ${length} bytes; at most ${MAX_HEADER_BYTES} are read.`,
       {
         place: { file },
         remedy: EXPORT_REMEDY,
       },
     );
   }
-  if (start + length > size) throw truncated(file, `its header of ${length} bytes goes beyond its ${size} bytes`);
+  if (start + length > size)
+    throw truncated(file, `its header of ${length} bytes goes beyond its ${size} bytes`, label);
   const bytes = Buffer.alloc(length);
   await read(bytes, start);
   const header = parseHeader(bytes.toString(version === 3 ? 'utf8' : 'latin1'));
   if (header === null) {
-    throw new BackcompatError('bad-file', `${file} has an npy header that cannot be understood.`, {
+    throw new BackcompatError('bad-file', `${label} has an npy header that cannot be understood.`, {
       place: { file },
       remedy: EXPORT_REMEDY,
     });
@@ -150,129 +117,75 @@ function parseHeader(text: string): Omit<NpyHeader, 'dataOffset'> | null {
   return { type, fortranOrder: fortran === 'True', shape: sizes };
 }
 
-function checkTable(
+/**
+ * What a header says about a table of vectors, held against the bytes that are there.
+ * @param size of the header and all values
+ * @throws BackcompatError `bad-data` (type, shape), `bad-file` (truncated, too long)
+ */
+export function tableOf(
   file: string,
   header: NpyHeader,
   size: number,
-): { count: number; dimension: number; bytes: number } {
-  const { type, shape } = header;
+  label = file,
+): Pick<RawTable, 'type' | 'bigEndian' | 'count' | 'dimension'> {
+  const { shape } = header;
   const refuse = (message: string, remedy = EXPORT_REMEDY): BackcompatError =>
     new BackcompatError('bad-data', message, { place: { file }, remedy });
-  const bytes = itemBytes[type];
-  if (bytes === undefined) throw refuse(`${file} holds ${typeWords(type)}, not float32 vectors.`);
+  const type = npyFloatType(header.type);
+  if (type === null) throw refuse(`${label} holds ${typeWords(header.type)}, not float32 vectors.`);
   if (shape.length !== 2) {
     throw refuse(
-      `${file} has ${shape.length} dimension${shape.length === 1 ? '' : 's'} (${shape.join(' x ') || 'a single value'}); a table of vectors has two: items x dimension.`,
+      `${label} has ${shape.length} dimension${shape.length === 1 ? '' : 's'} (${shape.join(' x ') || 'a single value'}); a table of vectors has two: items x dimension.`,
       'Reshape it to (items, dimension) before saving it.',
     );
   }
-  if (header.fortranOrder) {
-    throw refuse(`${file} is stored column by column (fortran_order).`, 'Save np.ascontiguousarray(vectors).');
-  }
   const [count, dimension] = shape as [number, number];
-  if (count === 0 || dimension === 0) throw refuse(`${file} holds no vectors: its shape is ${count} x ${dimension}.`);
-  const claimed = count * dimension * bytes;
+  if (count === 0 || dimension === 0) throw refuse(`${label} holds no vectors: its shape is ${count} x ${dimension}.`);
+  checkNpySize(file, header, floatBytes[type], size, label);
+  return { type, bigEndian: header.type.startsWith('>'), count, dimension };
+}
+
+/** @throws BackcompatError `bad-file` when the values of the shape are not exactly those that are there */
+export function checkNpySize(file: string, header: NpyHeader, itemBytes: number, size: number, label = file): void {
+  const shape = header.shape.join(' x ') || '1';
+  const claimed = header.shape.reduce((product, length) => product * length, itemBytes);
   const held = size - header.dataOffset;
   // Products beyond 2^53 are inexact, but far beyond any file.
   if (claimed > held) {
     throw truncated(
       file,
-      `its header claims ${count} x ${dimension} values (${claimed} bytes), the file holds ${held} bytes of them`,
+      `its header claims ${shape} values (${claimed} bytes), the file holds ${held} bytes of them`,
+      label,
     );
   }
   if (claimed < held) {
     throw new BackcompatError(
       'bad-file',
-      `${file} holds ${held - claimed} bytes more than the ${count} x ${dimension} values that its header claims.`,
+      `${label} holds ${held - claimed} bytes more than the ${shape} values that its header claims.`,
       { place: { file }, remedy: 'Save one array a file.' },
     );
   }
-  return { count, dimension, bytes };
 }
 
-function typeWords(type: string): string {
+function npyFloatType(type: string): FloatType | null {
+  const bytes = /^[<>=]f([248])$/.exec(type)?.[1];
+  return bytes === undefined ? null : ({ '2': 'float16', '4': 'float32', '8': 'float64' } as const)[bytes as '2'];
+}
+
+/** A dtype in words. */
+export function typeWords(type: string): string {
   if (/^[|<>=]?O/.test(type)) return 'Python objects (dtype object)';
-  if (/^>f/.test(type)) return `big-endian numbers (dtype ${type})`;
   if (/^[|<>=]?[iub]/.test(type)) return `integers or booleans (dtype ${type})`;
   if (/^[|<>=]?c/.test(type)) return `complex numbers (dtype ${type})`;
   if (/^[|<>=]?[SUa]/.test(type)) return `text (dtype ${type})`;
   return `values of dtype ${type}`;
 }
 
-function truncated(file: string, what: string): BackcompatError {
-  return new BackcompatError('bad-file', `${file} is truncated: ${what}.`, {
+function truncated(file: string, what: string, label = file): BackcompatError {
+  return new BackcompatError('bad-file', `${label} is truncated: ${what}.`, {
     place: { file },
     remedy: 'Copy or export it again.',
   });
-}
-
-/** Reads float16 or float64 in blocks and rounds to float32. */
-async function readConverted(
-  values: Float32Array,
-  bytes: number,
-  read: (block: Uint8Array, first: number) => Promise<boolean>,
-): Promise<boolean> {
-  const perBlock = Math.min(values.length, Math.floor(CONVERSION_BYTES / bytes));
-  const buffer = new ArrayBuffer(perBlock * bytes);
-  for (let first = 0; first < values.length; first += perBlock) {
-    const length = Math.min(perBlock, values.length - first);
-    if (!(await read(new Uint8Array(buffer, 0, length * bytes), first))) return false;
-    if (bytes === 8) {
-      values.set(new Float64Array(buffer, 0, length), first);
-    } else {
-      const halves = new Uint16Array(buffer, 0, length);
-      for (let i = 0; i < length; i++) values[first + i] = fromFloat16(halves[i] as number);
-    }
-  }
-  return true;
-}
-
-interface BadRows {
-  /** Rows from 0, at most five of each. */
-  notFinite: number[];
-  zero: number[];
-  total: number;
-}
-
-/** Rows with NaN or infinity, and rows of zeros: neither has a direction, so no cosine. */
-export function badRowsOf(
-  values: Float32Array,
-  dimension: number,
-  start: number,
-  rows: number,
-  checked?: Uint8Array,
-): BadRows {
-  const bad: BadRows = { notFinite: [], zero: [], total: 0 };
-  for (let row = 0; row < rows; row++) {
-    if (checked?.[start + row] === 1) continue;
-    // Squares of float32 neither overflow nor vanish in double.
-    let sum = 0;
-    const end = (row + 1) * dimension;
-    for (let i = row * dimension; i < end; i++) {
-      const value = values[i] as number;
-      sum += value * value;
-    }
-    if (sum > 0 && sum < Number.POSITIVE_INFINITY) continue;
-    bad.total++;
-    const list = sum === 0 ? bad.zero : bad.notFinite;
-    if (list.length < 5) list.push(start + row);
-  }
-  return bad;
-}
-
-function badRowsError(file: string, bad: BadRows, known: number): BackcompatError {
-  const parts: string[] = [];
-  const list = (rows: number[]): string => `row${rows.length > 1 ? 's' : ''} ${rows.map((row) => row + 1).join(', ')}`;
-  if (bad.notFinite.length > 0) parts.push(`${list(bad.notFinite)} with NaN or infinite values`);
-  if (bad.zero.length > 0) parts.push(`${list(bad.zero)} with zeros only`);
-  return new BackcompatError(
-    'bad-data',
-    `${file} has ${parts.join(' and ')} (counted from 1; ${known} bad row${known > 1 ? 's' : ''} known so far).`,
-    {
-      place: { file, row: Math.min(...bad.notFinite, ...bad.zero) + 1 },
-      remedy: 'Export those vectors again, or remove the rows from the vectors and from the label file.',
-    },
-  );
 }
 
 export interface NpyWriter {
@@ -284,8 +197,11 @@ export interface NpyWriter {
   abort(): Promise<void>;
 }
 
-/** Writes a float32 table row by row; the file appears under its name only when it is complete (and flushed). */
-export async function createNpyWriter(file: string, count: number, dimension: number): Promise<NpyWriter> {
+/**
+ * Writes a float32 table row by row; the file appears under its name only when it is complete (and flushed).
+ * @param count rows to come; null: as many as come
+ */
+export async function createNpyWriter(file: string, count: number | null, dimension: number): Promise<NpyWriter> {
   await mkdir(path.dirname(file), { recursive: true });
   const temporary = temporaryName(file);
   const handle = await open(temporary, 'wx');
@@ -305,7 +221,7 @@ export async function createNpyWriter(file: string, count: number, dimension: nu
       throw error;
     }
   };
-  await guarded(() => handle.writeFile(npyHeader(count, dimension)));
+  await guarded(() => handle.writeFile(npyHeader(count ?? 0, dimension)));
   return {
     write: (rows) =>
       guarded(async () => {
@@ -314,7 +230,11 @@ export async function createNpyWriter(file: string, count: number, dimension: nu
       }),
     finish: () =>
       guarded(async () => {
-        if (values !== count * dimension) {
+        if (count === null) {
+          // Of the same length: a header is padded for counts of up to 30 digits.
+          const header = npyHeader(values / dimension, dimension);
+          await handle.write(header, 0, header.length, 0);
+        } else if (values !== count * dimension) {
           throw new BackcompatError('internal', `${values} values written to ${file} instead of ${count * dimension}.`);
         }
         // Without it a crash after the rename may leave a complete-looking file of zeros.
@@ -331,7 +251,7 @@ export async function createNpyWriter(file: string, count: number, dimension: nu
 export async function writeNpy(file: string, source: VectorSource): Promise<void> {
   const writer = await createNpyWriter(file, source.count, source.dimension);
   try {
-    const rowsPerBlock = Math.max(1, Math.floor(CONVERSION_BYTES / 4 / source.dimension));
+    const rowsPerBlock = Math.max(1, Math.floor(BLOCK_VALUES / source.dimension));
     for (let start = 0; start < source.count; start += rowsPerBlock) {
       const rows = Math.min(rowsPerBlock, source.count - start);
       const block = new Float32Array(rows * source.dimension);

@@ -3,10 +3,11 @@ import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { BackcompatError, isCancellation, throwIfCancelled } from '../contract/errors.ts';
 import type { Progress } from '../contract/runs.ts';
+import { badRowsOf } from '../data/badRows.ts';
 import { hashContent } from '../data/contentHash.ts';
 import { createImageDecoder } from '../data/decodeImage.ts';
 import type { ImageContent, ItemSet } from '../data/itemSet.ts';
-import { badRowsOf, createNpyWriter, openNpy } from '../data/npy.ts';
+import { createNpyWriter, openNpy } from '../data/npy.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
 import type { ModelCheckpoint } from './modelCheckpoint.ts';
 

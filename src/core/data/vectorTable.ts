@@ -1,0 +1,204 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { BackcompatError } from '../contract/errors.ts';
+import { type ConvertOptions, convertVectors } from './convertVectors.ts';
+import { openFile, readFully } from './files.ts';
+import { NPY_MAGIC, openNpy, readNpyHeader, tableOf, typeWords } from './npy.ts';
+import { type Member, memberBytes, readMembers } from './npz.ts';
+import { openComponentColumns, openListColumn } from './parquetVectors.ts';
+import { columnMajorSource, decodeFloats, floatBytes, type RawTable, rawSource } from './rawTable.ts';
+import { type RowFormat, rowFormatOf, rowFormatOfName } from './rowTable.ts';
+import { readTensors, tensorTable } from './safetensors.ts';
+import { openTextVectors } from './textVectors.ts';
+import { type ArrayInfo, pickArray, type VectorStream } from './vectorArray.ts';
+import { findVectorColumns, pickVectorColumns, type VectorColumns } from './vectorColumns.ts';
+import type { VectorSource } from './vectorSource.ts';
+
+export type VectorFormat = 'npy' | 'npz' | 'safetensors' | RowFormat;
+
+export interface OpenVectorsOptions extends ConvertOptions {
+  /** The array of an npz or safetensors file, or the column(s) of a table; needed when there are several candidates. */
+  array?: string | null;
+  /** Columns of labels and ids under names of their own: no components. */
+  except?: readonly string[];
+}
+
+/**
+ * Opens the vectors of a file, whatever its format: npy, npz, safetensors, Parquet, CSV, TSV, JSON Lines; float16, bfloat16, float32
+ * and float64, as float32. npy, safetensors and stored members of npz are read in place; the others (and what is stored
+ * column by column) are converted once, streaming, into the cache. Rows are checked when they are first read.
+ * @throws BackcompatError `not-found`; `bad-file` (damaged, truncated, an archive that unpacks beyond its limit);
+ *   `bad-data` (no vectors, several arrays and none chosen, ragged or missing rows), with file and row
+ */
+export async function openVectors(file: string, options: OpenVectorsOptions): Promise<VectorSource> {
+  const format = await vectorFormatOf(file);
+  const wanted = options.array ?? null;
+  if (format === 'npy') return openNpyTable(file, wanted, options);
+  if (format === 'npz') return openMember(file, wanted, options);
+  if (format === 'safetensors') return openTensor(file, wanted);
+  const columns = pickVectorColumns(file, await findVectorColumns(file, format, options.except), wanted);
+  const stream = await openColumns(file, format, columns);
+  try {
+    return await convertVectors(file, JSON.stringify(columns), file, stream, options);
+  } finally {
+    await stream.close();
+  }
+}
+
+/** `file` or `file#array`, as the command line writes it. A file whose own name has a `#` is taken as it is. */
+export async function splitArrayName(reference: string): Promise<{ file: string; array: string | null }> {
+  const hash = reference.lastIndexOf('#');
+  if (hash <= 0) return { file: reference, array: null };
+  const exists = await stat(reference).then(
+    () => true,
+    () => false,
+  );
+  return exists
+    ? { file: reference, array: null }
+    : { file: reference.slice(0, hash), array: reference.slice(hash + 1) };
+}
+
+/**
+ * The format by the first bytes and the name.
+ * @throws BackcompatError `not-found`; `bad-file` for what is no table of vectors
+ */
+export async function vectorFormatOf(file: string): Promise<VectorFormat> {
+  const { handle, size } = await openFile(file, 'The vector file');
+  const head = Buffer.alloc(Math.min(size, 4096));
+  try {
+    await readFully(handle, head, 0);
+  } finally {
+    await handle.close();
+  }
+  const extension = path.extname(file).toLowerCase();
+  if (head.subarray(0, 6).equals(NPY_MAGIC) || extension === '.npy') return 'npy';
+  if (head.subarray(0, 4).toString('latin1') === 'PK\x03\x04' || extension === '.npz') return 'npz';
+  if (isSafetensors(head, size) || extension === '.safetensors') return 'safetensors';
+  if (rowFormatOfName(file) === null && head.includes(0) && !head.subarray(0, 4).equals(Buffer.from('PAR1'))) {
+    throw new BackcompatError('bad-file', `${file} is not a table of vectors that can be read.`, {
+      place: { file },
+      remedy: 'Readable are npy, npz, safetensors, Parquet, CSV, TSV and JSON Lines.',
+    });
+  }
+  return rowFormatOf(file, 'The vector file');
+}
+
+/** Eight bytes of header length, then JSON. */
+export function isSafetensors(head: Buffer, size: number): boolean {
+  if (head.length < 10) return false;
+  const length = head.readBigUInt64LE(0);
+  return length > 1n && length < BigInt(size) && head[8] === 0x7b && (head[9] === 0x22 || head[9] === 0x7d);
+}
+
+async function openNpyTable(file: string, wanted: string | null, options: OpenVectorsOptions): Promise<VectorSource> {
+  if (wanted !== null) {
+    throw new BackcompatError('bad-data', `${file} is one npy array, which has no name: ${JSON.stringify(wanted)}.`, {
+      place: { file, field: wanted },
+      remedy: 'Leave the name of the array out.',
+    });
+  }
+  const { handle, size } = await openFile(file, 'The vector file');
+  try {
+    const header = await readNpyHeader(file, size, (into, position) => readFully(handle, into, position));
+    if (header.fortranOrder) {
+      const table = { ...tableOf(file, header, size), file, label: file, handle, offset: header.dataOffset };
+      return await convertColumnMajor(table, '', options);
+    }
+  } finally {
+    await handle.close();
+  }
+  return openNpy(file);
+}
+
+async function convertColumnMajor(table: RawTable, array: string, options: OpenVectorsOptions): Promise<VectorSource> {
+  // The handle is the caller's.
+  const source = columnMajorSource(table, async () => {});
+  const { count, dimension } = table;
+  const rowsPerBlock = Math.max(1, Math.floor(2 ** 22 / dimension));
+  const stream: VectorStream = {
+    count,
+    dimension,
+    async *blocks() {
+      for (let start = 0; start < count; start += rowsPerBlock) {
+        const rows = Math.min(rowsPerBlock, count - start);
+        const values = new Float32Array(rows * dimension);
+        await source.read(start, rows, values);
+        yield { values, dimension };
+      }
+    },
+    async close() {},
+  };
+  return convertVectors(table.file, array, table.label, stream, options);
+}
+
+async function openTensor(file: string, wanted: string | null): Promise<VectorSource> {
+  const tensors = await readTensors(file);
+  const picked = pickArray(file, tensors, wanted);
+  const tensor = tensors.find((candidate) => candidate === picked) as (typeof tensors)[number];
+  const { handle } = await openFile(file, 'The vector file');
+  return rawSource({ ...tensorTable(tensor), file, label: labelOf(file, tensors, picked), handle }, () =>
+    handle.close(),
+  );
+}
+
+/** The file alone says enough where it holds one array. */
+function labelOf(file: string, arrays: readonly ArrayInfo[], picked: ArrayInfo): string {
+  return arrays.length === 1 ? file : `${file}#${picked.name}`;
+}
+
+async function openMember(file: string, wanted: string | null, options: OpenVectorsOptions): Promise<VectorSource> {
+  const members = await readMembers(file);
+  const arrays = members.map(memberInfo);
+  const [alone] = members;
+  // The reason why the one array is no table of vectors says more than that there is none.
+  if (alone && members.length === 1) tableOf(file, alone.header, alone.bytes, `${file}#${alone.name}`);
+  const picked = pickArray(file, arrays, wanted);
+  const member = members[arrays.indexOf(picked)] as Member;
+  const label = labelOf(file, arrays, picked);
+  const table = tableOf(file, member.header, member.bytes, label);
+  if (member.storedAt !== null) {
+    const { handle } = await openFile(file, 'The vector file');
+    const raw: RawTable = { ...table, file, label, handle, offset: member.storedAt + member.header.dataOffset };
+    if (!member.header.fortranOrder) return rawSource(raw, () => handle.close());
+    try {
+      return await convertColumnMajor(raw, member.name, options);
+    } finally {
+      await handle.close();
+    }
+  }
+  if (member.header.fortranOrder) {
+    throw new BackcompatError('bad-data', `${label} is packed and stored column by column (fortran_order).`, {
+      place: { file },
+      remedy: 'Save np.ascontiguousarray(vectors), or save it without compression (np.savez).',
+    });
+  }
+  const { type, bigEndian, count, dimension } = table;
+  const rowBytes = dimension * floatBytes[type];
+  const stream: VectorStream = {
+    count,
+    dimension,
+    async *blocks() {
+      for await (const bytes of memberBytes(file, member, rowBytes)) {
+        const values = new Float32Array(Math.floor(bytes.length / rowBytes) * dimension);
+        decodeFloats(bytes, type, values, bigEndian);
+        yield { values, dimension };
+      }
+    },
+    async close() {},
+  };
+  return convertVectors(file, member.name, label, stream, options);
+}
+
+function memberInfo({ name, header }: Member): ArrayInfo {
+  const { type, shape } = header;
+  const float = /^[<>=]f([248])$/.exec(type)?.[1];
+  const isVectors = float !== undefined && shape.length === 2 && shape.every((length) => length > 0);
+  return { name, type: float === undefined ? typeWords(type) : `float${8 * Number(float)}`, shape, isVectors };
+}
+
+function openColumns(file: string, format: RowFormat, columns: VectorColumns): Promise<VectorStream> | VectorStream {
+  if (format !== 'parquet') return openTextVectors(file, columns);
+  return columns.kind === 'list'
+    ? openListColumn(file, columns.columns[0] as string)
+    : openComponentColumns(file, columns.columns);
+}
