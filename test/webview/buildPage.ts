@@ -4,7 +4,7 @@ import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
 import { ensureChromium } from '../../scripts/bootstrap.mjs';
 import { buildBundle } from '../../scripts/build.mjs';
-import type { Report } from '../../src/core/contract/report.ts';
+import type { ItemPreviews, Report } from '../../src/core/contract/report.ts';
 import { pageHtml } from '../../src/host/pageHtml.ts';
 import type { PageMessage, PageState } from '../../src/protocol/messages.ts';
 import type { ThemeName } from './themes.ts';
@@ -159,13 +159,20 @@ export async function showState(page: Page, state: unknown, restore?: Record<str
   );
 }
 
-export async function showReport(page: Page, report: Report, actions = allActions): Promise<void> {
-  await showState(page, { kind: 'report', report, actions } satisfies PageState);
+export async function showReport(
+  page: Page,
+  report: Report,
+  actions = allActions,
+  previews: ItemPreviews = {},
+): Promise<void> {
+  await showState(page, { kind: 'report', report, previews, actions } satisfies PageState);
   await page.waitForSelector('[role=tab]');
 }
 
+export const tabNames = ['Verdict', 'Retrieval', 'Inequalities', 'Flips', 'Thresholds', 'Data and protocol'] as const;
+
 /** Chooses a tab and waits until its charts are drawn. */
-export async function chooseTab(page: Page, name: 'Verdict' | 'Retrieval' | 'Inequalities'): Promise<void> {
+export async function chooseTab(page: Page, name: (typeof tabNames)[number]): Promise<void> {
   await page.getByRole('tab', { name }).click();
   await settled(page);
 }

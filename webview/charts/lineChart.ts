@@ -38,8 +38,17 @@ export interface AxisSpec {
   high: number;
   title?: string;
   ticks?: number[];
+  /** Instead of plain numbers: shares as percentages, powers of ten. */
+  tickWords?: (value: number) => string;
   /** No line, no ticks: a histogram's height says nothing that its shape does not. */
   hidden?: boolean;
+}
+
+/** A place on the x axis that the curves are read against: a threshold. */
+export interface Upright {
+  x: number;
+  label: string;
+  colour: CellLook['colour'];
 }
 
 export interface LineChartSpec {
@@ -49,6 +58,7 @@ export interface LineChartSpec {
   x: AxisSpec;
   y: AxisSpec;
   series: Series[];
+  uprights?: Upright[];
   labels: 'beside' | 'end';
   /** Words of the tooltip's first line. */
   xWords: (x: number) => string;
@@ -129,6 +139,30 @@ function bandOf(series: Series): { x: number; low: number; high: number }[] {
   return band;
 }
 
+/** Dashed through the whole plot, its label at the top on the side that has room; the second below the first. */
+function drawUprights(
+  context: CanvasRenderingContext2D,
+  area: Chart['chartArea'],
+  uprights: readonly Upright[],
+  at: (x: number) => number,
+  theme: Theme,
+): void {
+  uprights.forEach(({ x, label, colour }, index) => {
+    const pixel = at(x);
+    context.strokeStyle = theme[colour];
+    context.lineWidth = 1;
+    context.setLineDash([4, 3]);
+    context.beginPath();
+    context.moveTo(pixel, area.top);
+    context.lineTo(pixel, area.bottom);
+    context.stroke();
+    context.setLineDash([]);
+    const width = context.measureText(label).width;
+    const left = pixel + 5 + width > area.right ? pixel - 5 - width : pixel + 5;
+    drawLabel(context, label, left, area.top + 7 + 14 * index, theme[colour], theme);
+  });
+}
+
 /** What Chart.js does not draw: intervals, points and labels. Made per chart, by closure. */
 function overlay(spec: LineChartSpec, theme: Theme): Plugin {
   const pixels = (drawn: Chart) => {
@@ -162,6 +196,7 @@ function overlay(spec: LineChartSpec, theme: Theme): Plugin {
       context.save();
       context.font = `${AXIS_FONT}px ${theme.fontFamily}`;
       context.textBaseline = 'middle';
+      drawUprights(context, area, spec.uprights ?? [], at.x, theme);
       for (const series of spec.series) {
         const colour = colourOf(series.look, theme);
         for (const whisker of series.whiskers ?? []) {
@@ -235,7 +270,7 @@ function scaleOptions(axis: AxisSpec, side: 'x' | 'y', theme: Theme) {
       maxRotation: 0,
       autoSkipPadding: 12,
       callback: (value: number | string, _index: number, ticks: { value: number }[]) =>
-        tickLabel(Number(value), decimalsOf(ticks.map((tick) => tick.value))),
+        axis.tickWords?.(Number(value)) ?? tickLabel(Number(value), decimalsOf(ticks.map((tick) => tick.value))),
     },
     ...(given
       ? {

@@ -12,7 +12,8 @@ export function axisHead(scale: Scale, label: (value: number) => string, labels?
   const entries = labels ?? scale.ticks.map((tick) => ({ at: tick, text: label(tick) }));
   const texts = entries.map(({ at, text }) => {
     const x = position(at, scale);
-    const anchor = x < 4 ? 'start' : x > 96 ? 'end' : 'middle';
+    const room = Math.max(4, text.length * 1.7);
+    const anchor = x < room ? 'start' : x > 100 - room ? 'end' : 'middle';
     return s('text', { x: `${x.toFixed(2)}%`, y: 12, 'text-anchor': anchor }, text);
   });
   return s('svg', { class: 'axis-head', 'aria-hidden': 'true' }, ...texts);

@@ -52,6 +52,15 @@ export function pointMark(shape: PointShape): SVGElement {
   return s('circle', { class: className, r: 4 });
 }
 
+/** A line as a small key, 22 x 8. */
+export function lineKey({ colour, width, dash }: Pick<CellLook, 'colour' | 'width' | 'dash'>): SVGSVGElement {
+  return s(
+    'svg',
+    { class: `line-key ink-${colour}`, viewBox: '0 0 22 8', 'aria-hidden': 'true' },
+    s('line', { x1: 0, x2: 22, y1: 4, y2: 4, 'stroke-width': width, 'stroke-dasharray': dash.join(' ') || undefined }),
+  );
+}
+
 /** Line and point as a small key, 28 x 12. */
 export function cellKey(name: CellName): SVGSVGElement {
   const look = cellLooks[name];

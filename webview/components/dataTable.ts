@@ -28,8 +28,8 @@ export interface DataTableOptions<Row> {
   name: string;
   rows: readonly Row[];
   columns: Column<Row>[];
-  /** Height of a row in px: 26, or 44 for two lines. Rows may grow while all are drawn, not in a long table. */
-  rowHeight?: 26 | 44;
+  /** Height of a row in px: 26, 44 for two lines, more for pictures. Rows may grow while all are drawn, not in a long table. */
+  rowHeight?: 26 | 44 | 52 | 66;
   /** Rows drawn before "Show all"; the rest waits. */
   firstRows?: number;
   tools: PageTools;

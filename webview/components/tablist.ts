@@ -4,6 +4,8 @@ import { h } from './dom.ts';
 export interface Tab {
   id: string;
   label: string;
+  /** Beside the label: how many there are to see. */
+  count?: string;
   render: () => HTMLElement;
 }
 
@@ -43,6 +45,7 @@ export function tablist(tabs: readonly Tab[], first: string, name: string, onCho
         },
       },
       tab.label,
+      tab.count !== undefined && h('span', { class: 'tab-count' }, ` ${tab.count}`),
     ),
   );
   // Every tab controls a panel that exists; its content is made when it is first seen.

@@ -4,37 +4,29 @@ import {
   inequalitiesCaption,
   inequalitiesSentence,
   toleranceTitle,
-  worstPairsTitle,
 } from '../../src/core/contract/findings.ts';
 import { count, interval, number, toleranceText } from '../../src/core/contract/format.ts';
-import type {
-  ClassEntry,
-  Report,
-  SignedHistogram,
-  ToleranceCurve,
-  Violations,
-  WorstClassPair,
-  WorstPair,
-} from '../../src/core/contract/report.ts';
+import type { ClassEntry, Report, ToleranceCurve, Violations, WorstClassPair } from '../../src/core/contract/report.ts';
+import { consequentialTitle, operatingTransfer } from '../../src/core/contract/thresholdFindings.ts';
 import { type LiveChart, pngOf } from '../charts/chart.ts';
-import { binWords, dashOf, lineChart, type Series, steps } from '../charts/lineChart.ts';
+import { binWords, dashOf, lineChart, type Series, steps, type Upright } from '../charts/lineChart.ts';
 import { axisHead } from '../components/axis.ts';
 import { dataTable } from '../components/dataTable.ts';
 import { dataNode, h } from '../components/dom.ts';
 import { figure, type TableTwin } from '../components/figure.ts';
 import { dot, estimate, rowPlot, track, vertical } from '../components/rowMarks.ts';
-import { niceScale, type Scale, tickLabel } from '../components/scale.ts';
+import { type Scale, tickLabel } from '../components/scale.ts';
 import type { PageContext } from './pageContext.ts';
-import { columns, finding, guarded } from './parts.ts';
+import { columns, emptyState, finding, guarded } from './parts.ts';
 import {
   classPairsTitle,
   histogramLabel,
-  hubsTitle,
   referenceOf,
   referenceRows,
   toleranceLabel,
   worstClassesTitle,
 } from './titles.ts';
+import { hubsSection, worstPairsSection } from './worstSections.ts';
 
 type Sign = 'positive' | 'negative';
 const signs: readonly Sign[] = ['positive', 'negative'];
@@ -47,11 +39,21 @@ const distanceNames = { cosine: 'cosine distance', euclidean: 'euclidean distanc
 
 export function inequalitiesTab(context: PageContext): HTMLElement {
   const { report } = context;
+  if (report.data.labelled === false)
+    return h(
+      'div',
+      {},
+      finding(inequalitiesSentence(report)),
+      emptyState(
+        'Without labels no pair is known to be of the same or of different classes, so no distance must grow or shrink.',
+      ),
+    );
   return h(
     'div',
     {},
     finding(inequalitiesSentence(report)),
     guarded('Violations', () => ratesSection(context)),
+    consequences(context),
     columns(
       'even',
       guarded('Distances', () => histogramSection(context)),
@@ -73,6 +75,17 @@ export function inequalitiesTab(context: PageContext): HTMLElement {
         guarded('Hubs', () => hubsSection(context)),
         h('div'),
       ),
+  );
+}
+
+/** The violations that a service would notice are on another tab. */
+function consequences({ report, choose }: PageContext): HTMLElement | null {
+  if (!report.verification) return null;
+  return h(
+    'p',
+    { class: 'pointer' },
+    `${consequentialTitle(report)}. `,
+    h('button', { class: 'link', type: 'button', on: { click: () => choose('thresholds') } }, 'Thresholds \u203A'),
   );
 }
 
@@ -236,6 +249,21 @@ function usedEdges(report: Report): [low: number, high: number] {
   return [edges[Math.max(0, first - 1)] ?? 0, edges[Math.min(edges.length - 1, last + 2)] ?? 1];
 }
 
+/** The old threshold and the one that restores its false accept rate. */
+function thresholdUprights(report: Report): Upright[] {
+  const found = operatingTransfer(report);
+  const uprights: Upright[] = [];
+  if (typeof found?.oldThreshold === 'number')
+    uprights.push({ x: found.oldThreshold, label: `old threshold ${number(found.oldThreshold)}`, colour: 'secondary' });
+  if (typeof found?.restoringThreshold === 'number')
+    uprights.push({
+      x: found.restoringThreshold,
+      label: `restoring ${number(found.restoringThreshold)}`,
+      colour: 'accent',
+    });
+  return uprights;
+}
+
 function histogramSection({ report, tools }: PageContext): HTMLElement {
   const { histograms } = report;
   const { edges } = histograms;
@@ -246,6 +274,7 @@ function histogramSection({ report, tools }: PageContext): HTMLElement {
     });
   }
   const [low, high] = usedEdges(report);
+  const uprights = thresholdUprights(report).filter(({ x }) => x > low && x < high);
   const charts = signs.map((sign, index) => {
     const series: Series[] = [
       {
@@ -272,8 +301,9 @@ function histogramSection({ report, tools }: PageContext): HTMLElement {
         high,
         ...(index === 1 ? { title: `${distanceNames[report.protocol.distance]} to the old gallery item` } : {}),
       },
-      y: { low: 0, high: top * 1.25, ticks: [], hidden: true },
+      y: { low: 0, high: top * (uprights.length > 0 ? 1.5 : 1.25), ticks: [], hidden: true },
       series,
+      uprights,
       labels: 'beside',
       xWords: (x) => binWords(edges, x),
       yWords: (y) => `${number(y)} of pairs`,
@@ -374,87 +404,6 @@ function toleranceSection({ report, tools }: PageContext): HTMLElement {
         ...signs.flatMap((sign) => curves.flatMap(([, curve]) => (curve ? [curve[sign][at] ?? null] : []))),
       ]),
     }),
-  });
-}
-
-/** One scale for both lists of worst pairs, so that they can be compared. */
-function pairScale(report: Report): Scale {
-  const all = [...report.worst.positivePairs, ...report.worst.negativePairs];
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  for (const { oldDistance, newDistance } of all) {
-    low = Math.min(low, oldDistance, newDistance);
-    high = Math.max(high, oldDistance, newDistance);
-  }
-  return niceScale(all.length === 0 ? [] : [low, high], 4, low >= 0 ? [0] : []);
-}
-
-function worstPairsSection({ report, tools }: PageContext, sign: keyof SignedHistogram): HTMLElement {
-  const pairs = sign === 'positive' ? report.worst.positivePairs : report.worst.negativePairs;
-  const scale = pairScale(report);
-  const table = dataTable<WorstPair>({
-    name: sign === 'positive' ? 'same-class pairs' : 'different-class pairs',
-    rows: pairs,
-    rowHeight: 44,
-    firstRows: 6,
-    tools,
-    empty: sign === 'positive' ? 'No same-class distance grew.' : 'No different-class distance shrank.',
-    columns: [
-      {
-        title: 'Query · gallery item',
-        width: '40%',
-        value: (pair) => pair.query,
-        copies: [
-          { title: 'Gallery item', value: (pair) => pair.gallery },
-          { title: 'Query class', value: (pair) => pair.queryLabel },
-          { title: 'Gallery class', value: (pair) => pair.galleryLabel },
-        ],
-        cell: (pair) => [
-          h('div', { class: 'two-names' }, dataNode(pair.query), ' · ', dataNode(pair.gallery)),
-          h(
-            'div',
-            { class: 'second-line two-names' },
-            dataNode(pair.queryLabel),
-            ' against ',
-            dataNode(pair.galleryLabel),
-          ),
-        ],
-      },
-      {
-        title: '',
-        kind: 'plot',
-        head: axisHead(scale, tickLabel),
-        cell: (pair) =>
-          rowPlot(
-            null,
-            ...scale.ticks.map((tick) => vertical(tick, scale, 'grid')),
-            track(pair.oldDistance, pair.newDistance, scale),
-            dot(pair.oldDistance, scale, false, 'ink-plain'),
-            dot(pair.newDistance, scale, true, 'ink-accent'),
-          ),
-      },
-      {
-        title: 'Old',
-        kind: 'number',
-        width: '4em',
-        value: (pair) => pair.oldDistance,
-        cell: (pair) => h('span', { class: 'quiet' }, number(pair.oldDistance)),
-      },
-      {
-        title: 'New',
-        kind: 'number',
-        width: '4em',
-        value: (pair) => pair.newDistance,
-        cell: (pair) => number(pair.newDistance),
-      },
-    ],
-  });
-  return figure(tools, {
-    title: worstPairsTitle(sign, pairs),
-    caption: 'Hollow: old distance, filled: new. Largest change the wrong way first.',
-    fileName: sign === 'positive' ? 'worst-same-class-pairs' : 'worst-different-class-pairs',
-    items: pairs.length > 0 ? table.items : [],
-    body: [table.element],
   });
 }
 
@@ -565,33 +514,6 @@ function classPairsSection({ report, tools }: PageContext): HTMLElement {
     caption: 'Classes of query and gallery item whose pairs are violated most.',
     fileName: 'class-pairs',
     items: pairs.length > 0 ? table.items : [],
-    body: [table.element],
-  });
-}
-
-function hubsSection({ report, tools }: PageContext): HTMLElement {
-  const { hubs } = report.worst;
-  const table = dataTable<Report['worst']['hubs'][number]>({
-    name: 'gallery items',
-    rows: hubs,
-    firstRows: 6,
-    tools,
-    columns: [
-      { title: 'Gallery item', value: (hub) => hub.gallery, cell: (hub) => dataNode(hub.gallery) },
-      {
-        title: 'Violations',
-        kind: 'number',
-        width: '7em',
-        value: (hub) => hub.violations,
-        cell: (hub) => count(hub.violations),
-      },
-    ],
-  });
-  return figure(tools, {
-    title: hubsTitle(hubs, report.data.queries),
-    caption: 'Gallery items that are in most violations, of either class relation.',
-    fileName: 'hubs',
-    items: table.items,
     body: [table.element],
   });
 }

@@ -1,5 +1,6 @@
 /** The report's page, in a panel of the workbench and in a file of its own. */
 import '../styles/report.css';
+import { parsePreviews } from '../../src/core/contract/previews.ts';
 import { type PageFailure, type PageState, parseHostMessage, reportProblem } from '../../src/protocol/messages.ts';
 import { disposeCharts, rebuildCharts } from '../charts/chart.ts';
 import { onThemeChange } from '../charts/theme.ts';
@@ -9,6 +10,7 @@ import { reportView } from './reportView.ts';
 import { failedView, loadingView, type RunningView, runningView } from './states.ts';
 
 const REPORT_ELEMENT = 'backcompat-report';
+const PREVIEWS_ELEMENT = 'backcompat-previews';
 const unreadable = (message: string): PageFailure => ({
   title: 'This report cannot be shown',
   message,
@@ -48,7 +50,7 @@ function makePage(bridge: Bridge): (state: PageState, standAlone?: boolean) => v
         const problem = reportProblem(state.report);
         if (problem !== null) return put(failedView(unreadable(problem), bridge.send));
         try {
-          return put(reportView(state.report, standAlone ? null : state.actions, bridge));
+          return put(reportView(state.report, state.previews ?? {}, standAlone ? null : state.actions, bridge));
         } catch (error) {
           return put(failedView(unreadable(error instanceof Error ? error.message : String(error)), bridge.send));
         }
@@ -57,9 +59,9 @@ function makePage(bridge: Bridge): (state: PageState, standAlone?: boolean) => v
   };
 }
 
-/** The report that lies in the page itself; undefined where it has none, null where it cannot be read. */
-function embeddedReport(): unknown {
-  const element = document.getElementById(REPORT_ELEMENT);
+/** What lies in the page itself; undefined where it has none, null where it cannot be read. */
+function embedded(id: string): unknown {
+  const element = document.getElementById(id);
   if (!element) return undefined;
   try {
     return JSON.parse(element.textContent ?? '');
@@ -72,14 +74,15 @@ function start(): void {
   const bridge = makeBridge();
   const show = makePage(bridge);
   onThemeChange(rebuildCharts);
-  const embedded = embeddedReport();
-  if (!bridge.hosted || embedded !== undefined) {
-    const problem = reportProblem(embedded);
+  const found = embedded(REPORT_ELEMENT);
+  if (!bridge.hosted || found !== undefined) {
+    const problem = reportProblem(found);
     if (problem !== null) show({ kind: 'failed', failure: unreadable(problem) });
     else {
       const actions = { openRunFolder: false, openConfig: false, exportHtml: false, cliCommand: null };
       // Checked a line above; the page guards each section against what is missing inside.
-      show({ kind: 'report', report: embedded as Extract<PageState, { kind: 'report' }>['report'], actions }, true);
+      const report = found as Extract<PageState, { kind: 'report' }>['report'];
+      show({ kind: 'report', report, previews: parsePreviews(embedded(PREVIEWS_ELEMENT)), actions }, true);
     }
     return;
   }

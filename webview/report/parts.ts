@@ -18,6 +18,11 @@ export function stateMark({ word, tone }: { word: string; tone: Tone }): HTMLEle
   return h('span', { class: 'state' }, icon(tone), h('span', {}, word));
 }
 
+/** What stands where nothing was measured: why, in words. */
+export function emptyState(why: string): HTMLElement {
+  return h('section', { class: 'figure empty-state' }, icon('absent'), h('p', {}, why));
+}
+
 /** A drawing with its figures as a tooltip. */
 export function titled(text: string, drawing: SVGElement): HTMLElement {
   return h('span', { class: 'plot-box', title: text.trim() }, drawing);

@@ -1,22 +1,28 @@
 /** The report itself: header, tabs, footer. */
 import { dataLine, intervalsNote, modelNote } from '../../src/core/contract/findings.ts';
-import { durationText } from '../../src/core/contract/format.ts';
-import type { ModelDescription, Report } from '../../src/core/contract/report.ts';
+import { count, durationText, momentText } from '../../src/core/contract/format.ts';
+import type { ItemPreviews, ModelDescription, Report } from '../../src/core/contract/report.ts';
 import type { ReportActions } from '../../src/protocol/messages.ts';
 import { dataNode, dataText, h } from '../components/dom.ts';
 import { type MenuItem, menuButton } from '../components/menu.ts';
 import { tablist } from '../components/tablist.ts';
 import type { Bridge } from './bridge.ts';
+import { dataTab } from './dataTab.ts';
+import { flipsTab } from './flipsTab.ts';
 import { inequalitiesTab } from './inequalitiesTab.ts';
 import type { PageContext } from './pageContext.ts';
 import { guarded } from './parts.ts';
 import { retrievalTab } from './retrievalTab.ts';
+import { thresholdsTab } from './thresholdsTab.ts';
 import { verdictTab } from './verdictTab.ts';
 
 const tabs = [
   { id: 'verdict', label: 'Verdict', render: verdictTab },
   { id: 'retrieval', label: 'Retrieval', render: retrievalTab },
   { id: 'inequalities', label: 'Inequalities', render: inequalitiesTab },
+  { id: 'flips', label: 'Flips', render: flipsTab },
+  { id: 'thresholds', label: 'Thresholds', render: thresholdsTab },
+  { id: 'data', label: 'Data and protocol', render: dataTab },
 ];
 
 function model(description: ModelDescription): HTMLElement {
@@ -59,12 +65,9 @@ function header(report: Report, actions: ReportActions | null, bridge: Bridge): 
 
 function footer(report: Report): HTMLElement {
   const { provenance, protocol } = report;
-  const created = /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(provenance.created)
-    ? `${provenance.created.slice(0, 16).replace('T', ' ')} UTC`
-    : dataText(provenance.created);
   const facts = [
     dataText(provenance.tool),
-    created,
+    dataText(momentText(provenance.created)),
     durationText(provenance.seconds),
     `${protocol.distance} distance`,
     `seed ${protocol.seed}`,
@@ -78,10 +81,16 @@ function footer(report: Report): HTMLElement {
 }
 
 /** The whole report; `actions` are null in a file of its own. */
-export function reportView(report: Report, actions: ReportActions | null, bridge: Bridge): HTMLElement {
+export function reportView(
+  report: Report,
+  previews: ItemPreviews,
+  actions: ReportActions | null,
+  bridge: Bridge,
+): HTMLElement {
   const chosen = bridge.chosenTab();
   const context: PageContext = {
     report,
+    previews,
     tools: bridge,
     actions,
     send: bridge.send,
@@ -92,7 +101,11 @@ export function reportView(report: Report, actions: ReportActions | null, bridge
   };
   const first = tabs.find((tab) => tab.id === chosen)?.id ?? 'verdict';
   const list = tablist(
-    tabs.map((tab) => ({ ...tab, render: () => guarded(tab.label, () => tab.render(context)) })),
+    tabs.map((tab) => ({
+      ...tab,
+      ...(tab.id === 'flips' && report.flips.flippedQueries > 0 ? { count: count(report.flips.flippedQueries) } : {}),
+      render: () => guarded(tab.label, () => tab.render(context)),
+    })),
     first,
     'Parts of the report',
     (tab) => {

@@ -1,51 +1,38 @@
-/** Retrieval: the four cells, CMC curves, gain by class, flips. */
-import {
-  cellsTitle,
-  classesTitle,
-  classState,
-  cmcTitle,
-  flipsTitle,
-  matchedQueries,
-  retrievalSentence,
-  type Tone,
-} from '../../src/core/contract/findings.ts';
-import {
-  count,
-  counted,
-  interval,
-  metricLabel,
-  number,
-  percent,
-  signed,
-  signedInterval,
-} from '../../src/core/contract/format.ts';
-import type {
-  Cell,
-  CellName,
-  ClassEntry,
-  Estimate,
-  FlippedQuery,
-  Interval,
-  MetricName,
-  Report,
-} from '../../src/core/contract/report.ts';
-import { type LiveChart, pngOf } from '../charts/chart.ts';
+/** Retrieval: the four cells, CMC curves, gain by class, partial backfill, slices, versions, agreement. */
+import { cellsTitle, cmcTitle, retrievalSentence } from '../../src/core/contract/findings.ts';
+import { count, interval, metricLabel, number, percent } from '../../src/core/contract/format.ts';
+import { agreementTitle } from '../../src/core/contract/migrationFindings.ts';
+import type { Cell, CellName, Estimate, MetricName, Report } from '../../src/core/contract/report.ts';
+import { pngOf } from '../charts/chart.ts';
 import { dashOf, lineChart, type Series, type Whisker } from '../charts/lineChart.ts';
-import { scatterChart } from '../charts/scatterChart.ts';
-import { axisHead } from '../components/axis.ts';
 import { cellKey, cellLooks } from '../components/cellLook.ts';
-import { type Column, dataTable } from '../components/dataTable.ts';
-import { dataNode, h } from '../components/dom.ts';
+import { h } from '../components/dom.ts';
 import { figure, type TableTwin } from '../components/figure.ts';
-import { icon } from '../components/icons.ts';
-import { dot, estimate, intervalBar, rowPlot, track, vertical } from '../components/rowMarks.ts';
+import { estimate, rowPlot, track, vertical } from '../components/rowMarks.ts';
 import { niceScale, type Scale, tickLabel } from '../components/scale.ts';
+import { agreementSection } from './agreementSection.ts';
+import { backfillSection } from './backfillSection.ts';
+import { DUMBBELL_CLASSES, fewClassesSection, manyClassesSection } from './classesSection.ts';
+import { flipRatesSection } from './flipsTab.ts';
+import { matrixSection } from './matrixSection.ts';
 import type { PageContext } from './pageContext.ts';
-import { columns, finding, guarded, stateMark, titled } from './parts.ts';
-import { cellsWithCmc, cmcLabel, estimateLabel, scatterLabel } from './titles.ts';
+import { columns, emptyState, finding, guarded } from './parts.ts';
+import { sliceSection } from './slicesSection.ts';
+import { cellsWithCmc, cmcLabel, estimateLabel } from './titles.ts';
 
 export function retrievalTab(context: PageContext): HTMLElement {
   const { report } = context;
+  const agreement = report.agreement ? guarded('Agreement', () => agreementSection(context)) : null;
+  if (report.data.labelled === false)
+    return h(
+      'div',
+      {},
+      finding([{ text: `${agreementTitle(report)}.` }]),
+      emptyState('Without labels no hit is known to be right: ranking, classes and flips were not measured.'),
+      agreement,
+    );
+  const many = report.classes.length > DUMBBELL_CLASSES;
+  const flips = () => guarded('Flips', () => flipRatesSection(context, context.choose));
   return h(
     'div',
     {},
@@ -55,17 +42,14 @@ export function retrievalTab(context: PageContext): HTMLElement {
       guarded('The four cells', () => cellsSection(context)),
       guarded('CMC', () => cmcSection(context)),
     ),
-    report.classes.length > DUMBBELL_CLASSES ? guarded('Classes', () => manyClassesSection(context)) : null,
-    columns(
-      'wide-left',
-      report.classes.length > DUMBBELL_CLASSES ? null : guarded('Classes', () => fewClassesSection(context)),
-      guarded('Flips', () => flipsSection(context)),
-    ),
+    many ? guarded('Classes', () => manyClassesSection(context)) : null,
+    columns('wide-left', many ? agreement : guarded('Classes', () => fewClassesSection(context)), flips()),
+    report.backfill ? guarded('Partial backfill', () => backfillSection(context)) : null,
+    ...Object.keys(report.slices ?? {}).map((column) => guarded('Slices', () => sliceSection(context, column))),
+    report.matrix ? guarded('Versions', () => matrixSection(context)) : null,
+    many ? null : agreement,
   );
 }
-
-/** Up to so many classes have a row of their own in sight. */
-const DUMBBELL_CLASSES = 40;
 
 /** The metrics a cell shows: the one that decides and the first hit. */
 function shownMetrics(report: Report): MetricName[] {
@@ -267,304 +251,5 @@ function cmcSection({ report, tools }: PageContext): HTMLElement {
         ...cells.map((name) => report.curves.cmc[name]?.[index] ?? null),
       ]),
     }),
-  });
-}
-
-const classWords: Record<ReturnType<typeof classState>, { word: string; tone: Tone }> = {
-  gain: { word: 'gain', tone: 'good' },
-  loss: { word: 'loss', tone: 'bad' },
-  undecided: { word: 'undecided', tone: 'undecided' },
-};
-
-/** Largest gain first; classes without a figure last. */
-function byGain(classes: readonly ClassEntry[]): ClassEntry[] {
-  return [...classes].sort(
-    (a, b) => (b.map.difference ?? Number.NEGATIVE_INFINITY) - (a.map.difference ?? Number.NEGATIVE_INFINITY),
-  );
-}
-
-const unitScale: Scale = { low: 0, high: 1, ticks: [0, 0.5, 1] };
-
-function dumbbell(entry: ClassEntry, scale: Scale): Node {
-  const { old, new: now, interval: ends } = entry.map;
-  if (old === null || now === null) return h('span', { class: 'note' }, 'not measured');
-  const atNew: Interval | null = ends ? [old + ends[0], old + ends[1]] : null;
-  return titled(
-    `old ${number(old)}, new ${number(now)}, difference ${signed(entry.map.difference)} ${signedInterval(ends)}`,
-    rowPlot(
-      null,
-      ...[0, 0.25, 0.5, 0.75, 1].map((at) => vertical(at, scale, 'grid')),
-      track(old, now, scale),
-      intervalBar(atNew, scale),
-      dot(old, scale, false, 'ink-plain'),
-      dot(now, scale, true, 'ink-accent'),
-    ),
-  );
-}
-
-function classColumns(many: boolean): Column<ClassEntry>[] {
-  return [
-    {
-      title: 'Class',
-      width: many ? '22%' : '18%',
-      value: (entry) => entry.label,
-      cell: (entry) => dataNode(entry.label),
-    },
-    {
-      title: 'Queries',
-      kind: 'number',
-      width: '5em',
-      folds: true,
-      value: (entry) => entry.queries,
-      cell: (entry) => count(entry.queries),
-    },
-    {
-      title: '',
-      kind: 'plot',
-      head: axisHead(unitScale, tickLabel),
-      cell: (entry) => dumbbell(entry, unitScale),
-      copies: [
-        { title: 'mAP old', value: (entry) => entry.map.old },
-        { title: 'mAP new', value: (entry) => entry.map.new },
-        { title: 'CMC@1 old', value: (entry) => entry['cmc@1'].old },
-        { title: 'CMC@1 new', value: (entry) => entry['cmc@1'].new },
-        { title: 'Low', value: (entry) => entry.map.interval?.[0] ?? null },
-        { title: 'High', value: (entry) => entry.map.interval?.[1] ?? null },
-      ],
-    },
-    {
-      title: 'mAP',
-      kind: 'number',
-      width: '4.2em',
-      value: (entry) => entry.map.difference,
-      cell: (entry) => signed(entry.map.difference),
-    },
-    {
-      title: 'State',
-      kind: 'state',
-      width: '8.6em',
-      value: (entry) => (entry.map.difference === null ? null : classWords[classState(entry)].word),
-      cell: (entry) => (entry.map.difference === null ? '' : stateMark(classWords[classState(entry)])),
-    },
-  ];
-}
-
-function classCaption(report: Report): string {
-  return `mAP by class, largest gain first. Hollow: old/old, filled: new/old, bar: ${percent(report.protocol.bootstrap.confidence)} interval of the difference.`;
-}
-
-function fewClassesSection({ report, tools }: PageContext): HTMLElement {
-  const table = dataTable<ClassEntry>({
-    name: 'classes',
-    rows: byGain(report.classes),
-    columns: classColumns(false),
-    tools,
-    empty: 'No class was measured.',
-  });
-  return figure(tools, {
-    title: classesTitle(report),
-    caption: classCaption(report),
-    fileName: 'classes',
-    items: table.items,
-    body: [table.element],
-  });
-}
-
-function manyClassesSection({ report, tools }: PageContext): HTMLElement {
-  const measured = report.classes.filter((entry) => entry.map.old !== null && entry.map.new !== null);
-  const table = dataTable<ClassEntry>({
-    name: 'classes',
-    rows: byGain(report.classes),
-    columns: classColumns(true),
-    tools,
-  });
-  let chart: LiveChart;
-  const scatter = () => {
-    chart = scatterChart({
-      label: scatterLabel(report.classes),
-      height: 440,
-      xTitle: 'mAP old/old',
-      yTitle: 'mAP new/old',
-      items: measured.map((entry) => ({ label: entry.label, x: entry.map.old ?? 0, y: entry.map.new ?? 0 })),
-      onChoose: (items) => {
-        const labels = new Set(items.map((item) => item.label));
-        table.showOnly(
-          (entry) => labels.has(entry.label),
-          `${counted(items.length, 'class', 'classes')} chosen in the plot`,
-        );
-      },
-    });
-    return chart.element;
-  };
-  return columns(
-    'even',
-    figure(tools, {
-      title: classesTitle(report),
-      caption: `mAP of ${count(measured.length)} classes, old against new; above the dashed line is better. A click shows the classes in the table.`,
-      fileName: 'classes',
-      body: [scatter()],
-      png: () => pngOf([chart]),
-      twin: () => ({
-        head: ['Class', 'Queries', 'mAP old', 'mAP new', 'Difference'],
-        rows: report.classes.map((entry) => [
-          entry.label,
-          entry.queries,
-          entry.map.old,
-          entry.map.new,
-          entry.map.difference,
-        ]),
-      }),
-    }),
-    figure(tools, {
-      title: 'Classes by gain',
-      caption: classCaption(report),
-      fileName: 'classes',
-      items: table.items,
-      body: [table.element],
-    }),
-  );
-}
-
-interface FlipRow {
-  name: string;
-  rate: number | null;
-  interval: Interval | null;
-  queries: number | null;
-}
-
-function flipRows(report: Report): FlipRow[] {
-  const { flips } = report;
-  const queries = matchedQueries(report);
-  return [
-    {
-      name: 'Wrong to right',
-      rate: flips.positiveFlipRate,
-      interval: flips.positiveFlipRateInterval,
-      queries:
-        queries === null || flips.positiveFlipRate === null ? null : Math.round(flips.positiveFlipRate * queries),
-    },
-    {
-      name: 'Right to wrong',
-      rate: flips.negativeFlipRate,
-      interval: flips.negativeFlipRateInterval,
-      queries: flips.negativeFlipRate === null ? null : flips.flippedQueries,
-    },
-  ];
-}
-
-function flipsSection({ report, tools }: PageContext): HTMLElement {
-  const { flips, worst } = report;
-  const rows = flipRows(report);
-  const scale = niceScale(
-    rows.flatMap((row) => [row.rate, ...(row.interval ?? [])]),
-    3,
-    [0],
-  );
-  scale.low = 0;
-  const ticks = scale.ticks.filter((tick) => tick >= 0);
-  const rates = dataTable<FlipRow>({
-    name: 'flips',
-    rows,
-    rowHeight: 44,
-    tools,
-    columns: [
-      { title: 'First hit', width: '8.5em', cell: (row) => row.name },
-      {
-        title: '',
-        kind: 'plot',
-        head: axisHead({ ...scale, ticks }, tickLabel),
-        cell: (row) =>
-          rowPlot(
-            null,
-            ...ticks.map((tick) => vertical(tick, scale, tick === 0 ? 'zero' : 'grid')),
-            ...estimate(row.rate, row.interval, scale),
-          ),
-      },
-      {
-        title: 'Rate',
-        kind: 'number',
-        width: '8.6em',
-        cell: (row) => [
-          number(row.rate),
-          row.interval ? h('div', { class: 'second-line interval-text' }, interval(row.interval)) : null,
-        ],
-      },
-      { title: 'Queries', kind: 'number', width: '5em', cell: (row) => count(row.queries) },
-    ],
-  });
-  const list = dataTable<FlippedQuery>({
-    name: 'flipped queries',
-    rows: worst.flippedQueries,
-    rowHeight: 44,
-    firstRows: 5,
-    tools,
-    columns: [
-      {
-        title: 'Became wrong',
-        value: (flip) => flip.query,
-        copies: [{ title: 'Class', value: (flip) => flip.label }],
-        cell: (flip) => [
-          dataNode(flip.query),
-          h('div', { class: 'second-line two-names' }, 'class ', dataNode(flip.label)),
-        ],
-      },
-      {
-        title: 'First hit old',
-        width: '29%',
-        value: (flip) => flip.before,
-        cell: (flip) => h('span', { class: 'hit' }, icon('good'), dataNode(flip.before)),
-      },
-      {
-        title: 'First hit new',
-        width: '29%',
-        value: (flip) => flip.after,
-        copies: [{ title: 'Class of the first hit new', value: (flip) => flip.afterLabel }],
-        cell: (flip) => [
-          h('span', { class: 'hit' }, icon('bad'), dataNode(flip.after)),
-          h('div', { class: 'second-line hit-note' }, 'is ', dataNode(flip.afterLabel)),
-        ],
-      },
-      {
-        title: 'Rank',
-        kind: 'number',
-        width: '4.2em',
-        folds: true,
-        value: (flip) => flip.rankAfter,
-        cell: (flip) => count(flip.rankAfter),
-      },
-    ],
-  });
-  const relative =
-    flips.relativeNegativeFlipRate === null
-      ? ''
-      : ` Relative negative flip rate ${number(flips.relativeNegativeFlipRate)}.`;
-  const queries = matchedQueries(report);
-  const cut = flips.flippedQueries > worst.flippedQueries.length && worst.flippedQueries.length > 0;
-  return figure(tools, {
-    title: flipsTitle(report),
-    caption: `By the first ${flips.k === 1 ? 'hit' : `${count(flips.k)} hits`}${queries === null ? '' : `, of ${counted(queries, 'query', 'queries')}`}.${relative}`,
-    fileName: 'flips',
-    items: list.items,
-    body: [
-      rows.some((row) => row.rate !== null) && rates.element,
-      ...(worst.flippedQueries.length > 0
-        ? [
-            h(
-              'p',
-              { class: 'caption list-caption' },
-              `Largest rank loss first; rank: where the first right item stands now.${cut ? ` ${count(worst.flippedQueries.length)} of ${count(flips.flippedQueries)} are listed.` : ''}`,
-            ),
-            list.element,
-          ]
-        : [
-            h(
-              'p',
-              { class: 'nothing-here' },
-              flips.negativeFlipRate === null
-                ? 'No query has a match in the gallery.'
-                : 'No query that was right became wrong.',
-            ),
-          ]),
-    ],
   });
 }

@@ -3,8 +3,19 @@
  * who do not see them. Everything that other views say too is in `src/core/contract/findings.ts`.
  */
 import { classState } from '../../src/core/contract/findings.ts';
-import { cellLabels, count, inWords, number, percent, sentence, visibleText } from '../../src/core/contract/format.ts';
 import {
+  cellLabels,
+  count,
+  inWords,
+  metricLabel,
+  number,
+  percent,
+  sentence,
+  visibleText,
+} from '../../src/core/contract/format.ts';
+import { backfillOrderWords } from '../../src/core/contract/migrationFindings.ts';
+import {
+  backfillOrders,
   type CellName,
   type ClassEntry,
   cellNames,
@@ -14,6 +25,7 @@ import {
   type SignedViolations,
   type WorstClassPair,
 } from '../../src/core/contract/report.ts';
+import { farText, thresholdOf } from '../../src/core/contract/thresholdFindings.ts';
 
 /** Cells that have a CMC curve, in the order of their names. */
 export function cellsWithCmc(report: Report): CellName[] {
@@ -26,6 +38,31 @@ export function cmcLabel(report: Report): string {
     return `${cellLabels[cell]} ${number(curve[0])} at 1, ${number(curve[curve.length - 1])} at ${curve.length}`;
   });
   return `CMC, share of queries with a right item among the k nearest: ${parts.join('; ')}.`;
+}
+
+export function rocLabel(report: Report): string {
+  const rates = report.verification?.far ?? [];
+  const parts = cellNames.flatMap((cell) => {
+    const said = rates.flatMap((far) => {
+      const tar = thresholdOf(report, cell, far)?.tar ?? null;
+      return tar === null ? [] : [`${number(tar)} at ${farText(far)}`];
+    });
+    return said.length === 0 ? [] : [`${cellLabels[cell]} ${said.join(', ')}`];
+  });
+  return `True accept rate by false accept rate: ${parts.join('; ')}.`;
+}
+
+export function backfillLabel(report: Report): string {
+  const { metric } = report.verdict;
+  const parts = backfillOrders.flatMap((order) => {
+    const curve = report.backfill?.[order] ?? [];
+    const said = [0, 0.25, 0.5, 0.75, 1].flatMap((share) => {
+      const value = curve.find((point) => Math.abs(point.share - share) < 1e-9)?.[metric];
+      return value === undefined ? [] : [`${number(value)} at ${percent(share)}`];
+    });
+    return said.length === 0 ? [] : [`${backfillOrderWords[order].name} ${said.join(', ')}`];
+  });
+  return `${metricLabel(metric)} by the share of the gallery that is re-embedded: ${parts.join('; ')}.`;
 }
 
 /** The distance that half of the pairs lie below, at the resolution of the bins; null for no pairs. */

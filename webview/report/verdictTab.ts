@@ -1,4 +1,4 @@
-/** The verdict: one sentence, its three parts, the criterion per metric, gates, causes. */
+/** The verdict: one sentence and a paragraph, its three parts, the criterion per metric, gates, causes, remedies. */
 import {
   actualText,
   criterionCaption,
@@ -14,7 +14,7 @@ import {
   verdictSentence,
 } from '../../src/core/contract/findings.ts';
 import { interval, metricLabel, number, percent, signed, signedInterval } from '../../src/core/contract/format.ts';
-import type { GateResult, Report } from '../../src/core/contract/report.ts';
+import type { GateResult } from '../../src/core/contract/report.ts';
 import { axisHead } from '../components/axis.ts';
 import { dataTable } from '../components/dataTable.ts';
 import { dataNode, h } from '../components/dom.ts';
@@ -22,27 +22,41 @@ import { figure } from '../components/figure.ts';
 import { icon } from '../components/icons.ts';
 import { bracket, estimate, rowPlot, shade, track, vertical } from '../components/rowMarks.ts';
 import { niceScale, niceStep, type Scale, signedTickLabel } from '../components/scale.ts';
+import { agreementSection } from './agreementSection.ts';
+import { causesSection } from './causesSection.ts';
 import type { PageContext } from './pageContext.ts';
 import { columns, finding, guarded, stateMark, titled } from './parts.ts';
+import { remediesSection } from './remediesSection.ts';
 import { gatesWorstFirst } from './titles.ts';
+import { explanation, notesList } from './verdictParts.ts';
 
 export function verdictTab(context: PageContext): HTMLElement {
   const { report } = context;
+  const labelled = report.data.labelled !== false;
   return h(
     'div',
     {},
-    finding(verdictSentence(report)),
+    finding(labelled ? verdictSentence(report) : [{ text: report.verdict.summary }]),
+    explanation(report),
+    notesList(report),
     guarded('The verdict in three parts', () => threeParts(context)),
     columns(
       'wide-left',
-      guarded('The criterion', () => criterionSection(context)),
+      labelled
+        ? guarded('The criterion', () => criterionSection(context))
+        : guarded('Agreement', () => agreementSection(context)),
       guarded('Gates', () => gatesSection(context)),
     ),
     report.diagnosis.length > 0 && guarded('Causes', () => causesSection(report)),
+    (report.remedies?.length ?? 0) > 0 && guarded('Remedies', () => remediesSection(context)),
   );
 }
 
-const tabOfPart: Partial<Record<string, string>> = { Ranking: 'retrieval', Inequalities: 'inequalities' };
+const tabOfPart: Partial<Record<string, string>> = {
+  Ranking: 'retrieval',
+  Thresholds: 'thresholds',
+  Inequalities: 'inequalities',
+};
 
 function threeParts({ report, choose }: PageContext): HTMLElement {
   const rows = verdictRows(report).map((row) => {
@@ -237,7 +251,7 @@ function gatesSection({ report, tools, actions, send }: PageContext): HTMLElemen
       {
         title: 'Actual',
         kind: 'number',
-        width: '8.4em',
+        width: '9em',
         value: (gate) => gate.actual,
         copies: [
           { title: 'Low', value: (gate) => gate.interval?.[0] ?? null },
@@ -249,6 +263,7 @@ function gatesSection({ report, tools, actions, send }: PageContext): HTMLElemen
             : [
                 actualText(gate.actual),
                 gate.interval ? h('div', { class: 'second-line interval-text' }, interval(gate.interval)) : null,
+                baselineLine(gate),
               ],
       },
       {
@@ -268,6 +283,14 @@ function gatesSection({ report, tools, actions, send }: PageContext): HTMLElemen
     items: table.items,
     body: [table.element],
   });
+}
+
+/** "was .917, +.005": the figure of the committed report. */
+function baselineLine(gate: GateResult): HTMLElement | null {
+  const { baseline, actual } = gate;
+  if (typeof baseline !== 'number') return null;
+  const change = typeof actual === 'number' ? `, ${signed(actual - baseline)}` : '';
+  return h('div', { class: 'second-line interval-text' }, `was ${number(baseline)}${change}`);
 }
 
 /** A dotted path may break after its dots. */
@@ -305,37 +328,4 @@ function noGates(tools: PageContext['tools']): HTMLElement {
       ),
     ],
   });
-}
-
-function causesSection(report: Report): HTMLElement {
-  const found = report.diagnosis.filter((cause) => cause.found);
-  const absent = report.diagnosis.filter((cause) => !cause.found);
-  const words = (code: string) => dataNode(sentenceCase(code.replaceAll('-', ' ')));
-  const rows = found.map((cause) =>
-    h(
-      'div',
-      { class: 'cause' },
-      icon('warning'),
-      h('span', { class: 'cause-name' }, words(cause.code)),
-      h('span', { class: 'cause-text' }, dataNode(cause.message, 'wraps')),
-    ),
-  );
-  if (absent.length > 0) {
-    const names = absent.flatMap((cause, index) => [index > 0 ? ', ' : '', words(cause.code)]);
-    rows.push(
-      h(
-        'div',
-        { class: 'cause quiet' },
-        icon('info'),
-        h('span', { class: 'cause-name' }, 'Looked for, not found'),
-        h('span', { class: 'cause-text' }, ...names),
-      ),
-    );
-  }
-  return h(
-    'section',
-    { class: 'figure', 'aria-label': 'Causes' },
-    h('h2', {}, found.length === 0 ? 'Why: no known cause was found' : 'Why'),
-    h('div', { class: 'causes' }, ...rows),
-  );
 }

@@ -108,6 +108,11 @@ export function durationText(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
+/** `2026-03-14 09:26 UTC` of an ISO time; whatever else it is stays as it is. */
+export function momentText(time: string): string {
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(time) ? `${time.slice(0, 16).replace('T', ' ')} UTC` : time;
+}
+
 /** How a cell is written for people: query model / gallery model. */
 export const cellLabels: Readonly<Record<CellName, string>> = {
   oldOld: 'old/old',

@@ -75,19 +75,26 @@ export function agreementTitle(report: Report): string {
     : `Of the ${row.k} nearest items of ${where}, ${percent(value)} are those of old queries`;
 }
 
-/** "Two of five values of site rank worse". */
+/** "By scanner: 2 of 3 values rank better, 1 undecided". */
 export function slicesTitle(report: Report, column: string): string {
   const { metric } = report.verdict;
   const states = (report.slices[column] ?? []).flatMap((entry) => entry.criterion[metric]?.state ?? []);
   const having = (state: string) => states.filter((other) => other === state).length;
   const total = states.length;
-  if (total === 0) return `${column}: nothing was measured`;
-  const values = counted(total, 'value');
-  const parts = [
-    having('incompatible') > 0 && `${having('incompatible')} rank worse`,
-    having('compatible') > 0 && `${having('compatible')} better`,
-    having('within-margin') > 0 && `${having('within-margin')} within the margin`,
-    having('undecided') > 0 && `${having('undecided')} undecided`,
-  ].filter((part) => part !== false);
-  return `${column}: of ${values} ${parts.join(', ')}`;
+  if (total === 0) return `By ${column}: nothing was measured`;
+  const named = [
+    [having('incompatible'), 'worse'],
+    [having('compatible'), 'better'],
+    [having('within-margin'), 'within the margin'],
+  ] as const;
+  const all = named.find(([count]) => count === total);
+  if (all) return `By ${column}: ${total === 1 ? 'the one value ranks' : `all ${total} values rank`} ${all[1]}`;
+  const some = named.filter(([count]) => count > 0);
+  const open = having('undecided');
+  if (some.length === 0)
+    return `By ${column}: ${total === 1 ? 'the one value is' : `all ${total} values are`} undecided`;
+  const said = some.map(([count, word], index) =>
+    index === 0 ? `${count} of ${total} values ${count === 1 ? 'ranks' : 'rank'} ${word}` : `${count} ${word}`,
+  );
+  return `By ${column}: ${[...said, ...(open > 0 ? [`${open} undecided`] : [])].join(', ')}`;
 }

@@ -1,6 +1,6 @@
 /** Sentences about thresholds: what a service that compares distances with a limit would notice. */
 import type { Phrase } from './findings.ts';
-import { cellLabels, counted, inWords, NO_FIGURE, number, percent, sentence } from './format.ts';
+import { cellLabels, counted, inWords, NO_FIGURE, number, percent } from './format.ts';
 import type {
   CellName,
   ConsequentialViolations,
@@ -93,8 +93,8 @@ export function thresholdsSentence(report: Report): Phrase[] {
 }
 
 /** "The old threshold holds at none of four false accept rates; another one would at all four". */
-export function transferTitle(report: Report): string {
-  const states = (report.verification?.transfer.newOld ?? [])
+export function transferTitle(report: Report, cell: 'newOld' | 'newNew' = 'newOld'): string {
+  const states = (report.verification?.transfer[cell] ?? [])
     .map((entry) => transferState(entry, thresholdOf(report, 'oldOld', entry.far)?.tar ?? null))
     .filter((state) => state !== null);
   const total = states.length;
@@ -126,21 +126,19 @@ export function rocTitle(report: Report): string {
   return `Each at its own threshold for FAR ${farText(far)}: ${said.join(', ')} of same-class pairs accepted`;
 }
 
-/** A share as so many of a thousand: `287`, `1.8`, `.04`. */
+/** A share as so many of a thousand: `287`, `21`, `1.8`, `.04`. */
 export function perThousand(share: number | null | undefined): string {
   if (typeof share !== 'number') return NO_FIGURE;
   if (share === 0) return '0';
-  return number(share * 1000, share >= 0.0995 ? 0 : 1);
+  return number(share * 1000, share >= 0.00995 ? 0 : 1).replace(/\.0$/, '');
 }
 
-/** "Of 1,000 same-class pairs 287 would be refused that were accepted, 0 the other way". */
+/** "Old threshold: 287 of 1,000 same-class pairs newly refused, 0 of 1,000 different-class pairs newly accepted". */
 export function consequentialTitle(report: Report): string {
   const far = operatingTransfer(report)?.far ?? report.verification?.far[0];
   const found = far === undefined ? null : consequentialAt(report, far);
   if (!found) return 'What the old threshold would decide otherwise';
   const { newFalseAccepts, newFalseRejects } = found;
   if (newFalseAccepts === 0 && newFalseRejects === 0) return 'The old threshold would make no new mistakes';
-  return sentence(
-    `left as it is, the old threshold would refuse ${perThousand(newFalseRejects)} of 1,000 same-class pairs that it accepted, and accept ${perThousand(newFalseAccepts)} of 1,000 different-class pairs that it refused`,
-  );
+  return `Old threshold: ${perThousand(newFalseRejects)} of 1,000 same-class pairs newly refused, ${perThousand(newFalseAccepts)} of 1,000 different-class pairs newly accepted`;
 }
