@@ -27,13 +27,16 @@ import {
   settled,
   showReport,
   showState,
+  tabNames,
   themeStyle,
   troublesOf,
 } from './buildPage.ts';
 import type { ThemeName } from './themes.ts';
 
 const pictures = fileURLToPath(new URL('../../test-output/webview/', import.meta.url));
-const tabs = ['Verdict', 'Retrieval', 'Inequalities'] as const;
+const tabs = tabNames;
+/** For names of pictures. */
+const fileOf = (tab: string) => tab.toLowerCase().replaceAll(' ', '-');
 
 let browser: Browser;
 let opened: OpenPage[] = [];
@@ -98,7 +101,7 @@ describe('the report in a panel', () => {
       const panel = await withReport(sampleReport(), theme, 2);
       for (const tab of tabs) {
         await chooseTab(panel.page, tab);
-        await picture(panel.page, `report-${tab.toLowerCase()}-${theme}`);
+        await picture(panel.page, `report-${fileOf(tab)}-${theme}`);
       }
       expect(await troublesOf(panel)).toEqual([]);
     },
@@ -117,7 +120,7 @@ describe('the report in a panel', () => {
       expect(text).not.toMatch(/\b(NaN|undefined|null|Infinity|\[object)\b/);
       expect(text).not.toContain('could not be drawn');
       expect(await overflow(panel.page)).toBe(0);
-      await picture(panel.page, `report-${tab.toLowerCase()}-${name}`);
+      await picture(panel.page, `report-${fileOf(tab)}-${name}`);
     }
     expect(await troublesOf(panel)).toEqual([]);
   });
@@ -144,7 +147,7 @@ describe('the report in a panel', () => {
           expect(await cutTexts(page), place).toEqual([]);
         }
         if (name === 'sample' && [480, 640, 1600].includes(width))
-          await picture(page, `report-${tab.toLowerCase()}-${width}`);
+          await picture(page, `report-${fileOf(tab)}-${width}`);
       }
     }
     expect(await troublesOf(panel)).toEqual([]);
@@ -243,17 +246,17 @@ describe('tabs', () => {
     await page.keyboard.press('ArrowRight');
     expect([await selected(), await shown()]).toEqual(['Retrieval', 'panel-retrieval']);
     await page.keyboard.press('End');
-    expect([await selected(), await shown()]).toEqual(['Inequalities', 'panel-inequalities']);
+    expect([await selected(), await shown()]).toEqual(['Data and protocol', 'panel-data']);
     await page.keyboard.press('ArrowRight');
     expect(await selected()).toBe('Verdict');
     await page.keyboard.press('ArrowLeft');
-    expect(await selected()).toBe('Inequalities');
-    expect(await page.evaluate(() => document.activeElement?.id)).toBe('tab-inequalities');
+    expect(await selected()).toBe('Data and protocol');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('tab-data');
     // One stop for the whole list.
     expect(await page.locator('[role=tab][tabindex="0"]').count()).toBe(1);
     await page.reload();
     await showReport(page, sampleReport());
-    expect(await selected()).toBe('Inequalities');
+    expect(await selected()).toBe('Data and protocol');
     expect(await troublesOf(panel)).toEqual([]);
   });
 
@@ -581,7 +584,7 @@ describe('before there is a report', () => {
     await showState(page, { kind: 'running', run: { name: 7 } });
     await page.evaluate(() => window.postMessage('reload', '*'));
     await settled(page);
-    expect(await page.getByRole('tab').count()).toBe(3);
+    expect(await page.getByRole('tab').count()).toBe(tabs.length);
     await showState(page, { kind: 'report', report: { ...sampleReport(), formatVersion: 2 }, actions: allActions });
     await expect
       .poll(() => innerText(page.getByRole('alert')))
@@ -623,9 +626,9 @@ describe('the report in a file of its own', () => {
     const { page } = own;
     for (const tab of tabs) {
       await chooseTab(page, tab);
-      await picture(page, `file-${tab.toLowerCase()}-${colorScheme}`);
+      await picture(page, `file-${fileOf(tab)}-${colorScheme}`);
     }
-    expect(await page.evaluate(() => location.hash)).toBe('#inequalities');
+    expect(await page.evaluate(() => location.hash)).toBe('#data');
     const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     expect(background).toBe(colorScheme === 'dark' ? 'rgb(31, 31, 31)' : 'rgb(255, 255, 255)');
     expect(await page.getByRole('button', { name: /Export HTML|Copy CLI|More actions/ }).count()).toBe(0);
