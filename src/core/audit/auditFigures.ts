@@ -3,6 +3,7 @@ import { summarise } from '../contract/findings.ts';
 import type { CellName, CriterionEntry, MetricName, Report } from '../contract/report.ts';
 import { measureAgreement } from './agreement.ts';
 import type { AuditInput } from './auditInput.ts';
+import { measureBackfill } from './backfill/measureBackfill.ts';
 import { cellOf, cmcCurve, hitsAt, metricNames, type RegisteredCell, registerCell } from './cells.ts';
 import { classTable } from './classTable.ts';
 import { compatibilityTax, criterionEntry, updateGain } from './criterion.ts';
@@ -89,6 +90,10 @@ export async function auditFigures(
   hooks.progress.phase('Agreement');
   const pairSample = await loadPairSample(input, references.rows, references.procrustesQuery);
   const { agreement } = await measureAgreement(input, pairSample, plan, hooks);
+
+  hooks.progress.phase('Partial backfill');
+  const backfill = await measureBackfill({ ...input, protocol }, rows, measured, options, hooks);
+  if (backfill?.note) notes.push(backfill.note);
 
   hooks.progress.phase('Intervals');
   const statistics = new QueryStatistics(plan);
@@ -241,7 +246,8 @@ export async function auditFigures(
         procrustes: references.procrustes && toleranceCurveOf(references.procrustes),
       },
     },
-    backfill: null,
+    backfill: backfill?.backfill ?? null,
+    backfillSummary: backfill?.summary ?? null,
     matrix: null,
     slices: {},
     agreement,
