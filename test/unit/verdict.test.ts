@@ -40,7 +40,7 @@ describe('inequalityStateOf', () => {
       state: 'incompatible' as const,
       queriesToDecide: null,
     };
-    expect(verdictStates('map', criterion, violations(0.9, [0.8, 1], 0.3), floor)).toEqual({
+    expect(verdictStates('map', criterion, null, violations(0.9, [0.8, 1], 0.3), floor)).toEqual({
       state: 'incompatible',
       metric: 'map',
       thresholds: null,

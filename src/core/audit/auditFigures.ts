@@ -9,14 +9,21 @@ import { classTable } from './classTable.ts';
 import { compatibilityTax, criterionEntry, updateGain } from './criterion.ts';
 import { resolveDimensionRule } from './dimensionRule.ts';
 import { flipFigures } from './flips.ts';
-import { type MeasuredPair, type MeasureHooks, type MeasureOptions, measurePair } from './measurePair.ts';
+import {
+  BINS_PER_EDGE,
+  type MeasuredPair,
+  type MeasureHooks,
+  type MeasureOptions,
+  measurePair,
+} from './measurePair.ts';
 import { loadPairSample } from './pairSample.ts';
 import { makePairSetup } from './pairSetup.ts';
 import { projectNewVectors } from './project.ts';
 import { measureReferences } from './references.ts';
 import { sampleRows } from './sampling.ts';
 import { QueryStatistics, type Statistic, sum } from './statistics.ts';
-import { verdictStates } from './verdict.ts';
+import { thresholdStateOf, verdictStates } from './verdict.ts';
+import { registerVerification, rocOf, verificationOf } from './verification.ts';
 import { registerViolations, toleranceCurveOf, violationsOf } from './violations.ts';
 import { worstOf } from './worst.ts';
 
@@ -108,6 +115,7 @@ export async function auditFigures(
   };
   const inverted = statistics.ratio(measured.triplets.inverted, measured.triplets.sampled);
   const repaired = statistics.ratio(measured.triplets.repaired, measured.triplets.sampled);
+  const accepted = registerVerification(statistics, measured);
   await statistics.resample(hooks);
 
   const sampleLabel = Int32Array.from(references.rows, (row) => queries.labelOf[row] as number);
@@ -171,9 +179,11 @@ export async function auditFigures(
     if (paragon && newNew) tax[name] = compatibilityTax(value(paragon.newNew, name), value(newNew, name));
   }
 
+  const verification = verificationOf(measured, statistics, accepted);
   const states = verdictStates(
     protocol.criterionMetric,
     criterion[protocol.criterionMetric] as CriterionEntry,
+    thresholdStateOf(verification, protocol.operatingFar),
     inequalities.positive,
     inequalities.references.jitteredOld.positive,
   );
@@ -233,12 +243,13 @@ export async function auditFigures(
       repaired: statistics.value(repaired),
     },
     flips: flips.figures,
-    verification: null,
+    verification,
     classes: classTable(measured, plan, gallery.classNames, matched),
     worst: worstOf(input, rows, measured, flips.list),
     histograms: histogramsOf(measured),
     curves: {
       cmc: { ...curves('oldOld'), ...curves('newOld'), ...curves('newNew'), ...curves('oldNew') },
+      roc: rocOf(measured),
       tolerances,
       tolerance: {
         pair: toleranceCurveOf(references.pair),
@@ -315,7 +326,10 @@ function histogramsOf({ histograms }: MeasuredPair): Report['histograms'] {
     if (counts === undefined) return null;
     const share = (values: Float64Array) => {
       const total = sum(values);
-      return Array.from(values, (count) => (total === 0 ? 0 : count / total));
+      return Array.from({ length: values.length / BINS_PER_EDGE }, (_, bin) => {
+        const count = sum(values.subarray(bin * BINS_PER_EDGE, (bin + 1) * BINS_PER_EDGE));
+        return total === 0 ? 0 : count / total;
+      });
     };
     return { positive: share(counts.positive), negative: share(counts.negative) };
   };

@@ -5,15 +5,20 @@ import type { AuditInput } from './auditInput.ts';
 import { histogramEdges } from './histogramEdges.ts';
 import { type InequalityFigures, measureInequalities } from './inequalities.ts';
 import type { PairSetup } from './pairSetup.ts';
-import { measureRetrieval, type PerQuery } from './retrieval.ts';
+import { measureRetrieval, type PerQuery, type RetrievalFigures } from './retrieval.ts';
 import type { TripletSums } from './triplets.ts';
 import { BlockReader, formFor, loadMatrix, type Matrix, type VectorForm } from './vectors.ts';
+import { joinVerification, type MeasuredVerification } from './verification.ts';
+import type { VerificationCounts } from './verificationPass.ts';
+import { measureWithThresholds, type PlannedCell, planVerification } from './verificationPlan.ts';
 
 /** Gallery values read at once: 8 MB, beside blocks of scores of the same order. */
 const BLOCK_VALUES = 2_097_152;
 /** Rows of each side that show where the distances lie, for the histograms' axis. */
 const RANGE_ROWS = 500;
 const WORST_PAIRS = 100;
+/** Measured bins in one bin of the report's histograms: curves are drawn from them. */
+export const BINS_PER_EDGE = 4;
 
 /** Counts of pairs per histogram bin, one list a class relation. */
 export interface HistogramCounts {
@@ -31,6 +36,9 @@ export interface MeasuredPair {
   /** The paragon's queries on the old gallery (null when its vectors do not fit there), and on its own. */
   paragon: { newOld: PerQuery | null; newNew: PerQuery } | null;
   triplets: TripletSums;
+  /** null where no false accept rate has enough pairs. */
+  verification: MeasuredVerification | null;
+  /** In bins of which `BINS_PER_EDGE` make one between two edges. */
   histograms: { edges: number[]; counts: Map<CellName, HistogramCounts> };
 }
 
@@ -93,34 +101,48 @@ export async function measurePair(
     ...options,
     cells,
     gallery: blocksOf(gallery, form),
-    histogramEdges: edges,
+    histogramEdges: refined(edges),
   });
 
+  const { oldGallery, newGallery } = vectors;
+  const crossGallery = vectors.crossGallery ?? newGallery;
+  const oldOld = { name: 'oldOld' as const, query: oldQuery };
+  const newOld = { name: 'newOld' as const, query: crossQuery };
+  const newNew = { name: 'newNew' as const, query: newQuery };
+  const oldNew = { name: 'oldNew' as const, query: oldQuery };
+  const planned: PlannedCell[] = [oldOld, newOld].map((cell) => ({ ...cell, gallery: oldGallery, form: oldForm }));
+  if (newGallery !== null && crossGallery !== null) {
+    planned.push(
+      { ...newNew, gallery: newGallery, form: newForm },
+      { ...oldNew, gallery: crossGallery, form: oldForm },
+    );
+  }
+  const plan = await planVerification(planned, setup, protocol);
+
   hooks.progress.phase('Retrieval on the old gallery');
-  const onOld = await measureRetrieval(
+  const onOld = await measureWithThresholds(
     {
-      ...retrieve(vectors.oldGallery, oldForm, [
-        { name: 'oldOld', query: oldQuery },
-        { name: 'newOld', query: crossQuery },
-      ]),
+      ...retrieve(oldGallery, oldForm, [oldOld, newOld]),
       triplets: { count: protocol.triplets, seed: protocol.seed },
     },
+    plan,
+    null,
     hooks,
   );
-  const parts = [onOld];
+  const parts: RetrievalFigures[] = [onOld];
 
-  if (vectors.newGallery !== null) {
+  if (newGallery !== null && crossGallery !== null) {
     hooks.progress.phase('Retrieval on the new gallery');
-    const newNew = { name: 'newNew' as const, query: newQuery };
-    const oldNew = { name: 'oldNew' as const, query: oldQuery };
+    const oldThresholds = onOld.verification?.oldThresholds ?? null;
+    const measure = async (gallery: VectorSource, form: VectorForm, cells: { name: CellName; query: Matrix }[]) => {
+      parts.push(await measureWithThresholds(retrieve(gallery, form, cells), plan, oldThresholds, hooks));
+    };
     if (rule === 'equal') {
-      parts.push(await measureRetrieval(retrieve(vectors.newGallery, newForm, [newNew, oldNew]), hooks));
+      await measure(newGallery, newForm, [newNew, oldNew]);
     } else {
       // newNew compares full vectors, oldNew those under the rule: two forms of one gallery.
-      parts.push(await measureRetrieval(retrieve(vectors.newGallery, newForm, [newNew]), hooks));
-      parts.push(
-        await measureRetrieval(retrieve(vectors.crossGallery ?? vectors.newGallery, oldForm, [oldNew]), hooks),
-      );
+      await measure(newGallery, newForm, [newNew]);
+      await measure(crossGallery, oldForm, [oldNew]);
     }
   }
 
@@ -151,6 +173,12 @@ export async function measurePair(
     identical: Buffer.compare(bytesOf(oldQuery), bytesOf(crossQuery)) === 0,
     paragon,
     triplets: onOld.triplets as TripletSums,
+    verification:
+      plan &&
+      joinVerification(
+        plan.far,
+        parts.map((part) => part.verification as VerificationCounts),
+      ),
     histograms: { edges, counts: new Map(parts.flatMap((part) => [...part.histograms])) },
   };
 }
@@ -161,6 +189,15 @@ function bytesOf({ values }: Matrix): Uint8Array {
 
 function blocksOf(source: VectorSource, form: VectorForm): BlockReader {
   return new BlockReader(source, form, Math.floor(BLOCK_VALUES / form.columns));
+}
+
+/** Each bin cut into equal ones. */
+function refined(edges: readonly number[]): number[] {
+  const finer = edges.slice(0, -1).flatMap((low, bin) => {
+    const width = (edges[bin + 1] as number) - low;
+    return Array.from({ length: BINS_PER_EDGE }, (_, part) => low + (width * part) / BINS_PER_EDGE);
+  });
+  return [...finer, edges.at(-1) as number];
 }
 
 /** The histograms' common axis, from rows spread over both sets. */

@@ -3,12 +3,19 @@ import type { CellName, Distance } from '../contract/report.ts';
 import type { Progress } from '../contract/runs.ts';
 import { GraphBuilder, type Value } from '../engine/graph.ts';
 import { createSession, type Session } from '../engine/session.ts';
+import { reachOf } from './distanceCounts.ts';
 import { histogramEdges } from './histogramEdges.ts';
 import type { PairSetup } from './pairSetup.ts';
 import { RowRanker } from './retrievalRow.ts';
 import { TwinFinder } from './retrievalTwins.ts';
 import { TripletSampler, type TripletSums } from './triplets.ts';
 import type { BlockReader, Matrix } from './vectors.ts';
+import {
+  type ScoredRow,
+  type VerificationCounts,
+  VerificationPass,
+  type VerificationRequest,
+} from './verificationPass.ts';
 
 /** Retrieval figures of one cell, one entry a query (metrics.md section 3). */
 export interface PerQuery {
@@ -32,6 +39,7 @@ export interface RetrievalInput {
   histogramEdges?: readonly number[];
   /** Wanted when the cells include oldOld and newOld. */
   triplets?: { count: number; seed: number };
+  verification?: VerificationRequest;
   /** null: one a core. */
   threads: number | null;
   /** Memory for complete rows of scores; the gallery is read once for each set of rows that fits. Default 512 MB. */
@@ -43,6 +51,8 @@ export interface RetrievalFigures {
   /** Pairs per bin and class relation, self pairs dropped; empty without edges. */
   histograms: Map<CellName, { positive: Float64Array; negative: Float64Array }>;
   triplets: TripletSums | null;
+  /** null unless asked for. */
+  verification: VerificationCounts | null;
 }
 
 const SCORE_BYTES = 536_870_912;
@@ -80,6 +90,17 @@ export async function measureRetrieval(
     input.triplets !== undefined && oldOld >= 0 && newOld >= 0
       ? new TripletSampler(setup, input.triplets.count, input.triplets.seed)
       : null;
+  const verifier = input.verification
+    ? new VerificationPass(
+        cells.map(({ name }) => name),
+        setup,
+        input.verification,
+      )
+    : null;
+  const reaches = cells.map(({ name }) => {
+    const axis = input.verification?.axes.get(name);
+    return axis === undefined ? 0 : reachOf(axis);
+  });
 
   const rowBytes = cells.length * width * PAIR_BYTES;
   const chunk = Math.max(1, Math.min(setup.queries, Math.floor((input.scoreBytes ?? SCORE_BYTES) / rowBytes)));
@@ -121,6 +142,12 @@ export async function measureRetrieval(
           cell.measure(start + row, keys, bins, (c * size + row) * width, ranker);
         });
         sampler?.judge(start + row, keys, (oldOld * size + row) * width, keys, (newOld * size + row) * width);
+        verifier?.take(
+          start + row,
+          keys,
+          bins,
+          measures.map((cell, c) => cell.scoredRow(start + row, (c * size + row) * width, reaches[c] as number)),
+        );
         pairs += cells.length * width;
         if (pairs >= BREATH_PAIRS) {
           pairs = 0;
@@ -141,6 +168,7 @@ export async function measureRetrieval(
       }),
     ),
     triplets: sampler?.sums ?? null,
+    verification: verifier?.finish() ?? null,
   };
 }
 
@@ -178,6 +206,7 @@ class CellMeasure {
   readonly #perUnit: number;
   /** Bins in one bin of the histogram; 0: the two axes are not the same. */
   readonly #binsPerEdge: number;
+  readonly #lastBin: number;
   /** Pairs per bin of the histogram. */
   readonly #all: Float64Array | null;
   readonly #positive: Float64Array;
@@ -199,6 +228,7 @@ class CellMeasure {
     this.#low = axis[0] as number;
     this.#perUnit = ((axis.length - 1) * binsPerEdge) / range(axis);
     this.#binsPerEdge = shared ? binsPerEdge : 0;
+    this.#lastBin = counted - 1;
     this.#all = this.#edges === null ? null : new Float64Array(this.#edges.length - 1);
     this.#positive = new Float64Array(this.#all?.length ?? 0);
     this.#matches = new Int32Array(largest(setup.matchCount) + 1);
@@ -264,6 +294,19 @@ class CellMeasure {
       this.#countByDistance(query, keys, offset, count, self);
     }
     if (count > 0) this.#score(query, ranker, count);
+  }
+
+  /** How to read a query's row that begins at `offset`, up to the distance `reach`. */
+  scoredRow(query: number, offset: number, reach: number): ScoredRow {
+    const squared = this.#squares?.[query];
+    // One bin more, for the rounding of bins.
+    const lastBin = Math.floor((reach - this.#low) * this.#perUnit) + 1;
+    return {
+      offset,
+      lastBin: Math.max(0, Math.min(this.#lastBin, lastBin)),
+      keyOffset: squared ?? this.#keyToDistance,
+      squared: squared !== undefined,
+    };
   }
 
   /** Average precision, map@r and rPrecision from the ranks of the matches ("A Metric Learning Reality Check", 2020). */

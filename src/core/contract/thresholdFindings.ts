@@ -16,7 +16,7 @@ export function farText(far: number): string {
 }
 
 /** Rates come from a config and from powers of ten: equal but for binary rounding. */
-function atFar<Row extends { far: number }>(rows: readonly Row[] | null | undefined, far: number): Row | null {
+export function atFar<Row extends { far: number }>(rows: readonly Row[] | null | undefined, far: number): Row | null {
   return rows?.find((row) => Math.abs(row.far - far) <= 1e-9 * far) ?? null;
 }
 
