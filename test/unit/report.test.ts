@@ -138,7 +138,7 @@ describe('text', () => {
         'of 1,000 same-class pairs',
         'takes part in 104',
         'Outliers first',
-        'census employee',
+        'student',
         '3 digits-v2-bct',
       ],
     ];
