@@ -133,14 +133,7 @@ describe('text', () => {
   it('shows every part that there is in full, at any width', () => {
     const parts = [
       ['move that threshold from .071 to .523', 'Why: offset', 'Linear adapter', 'TAR then', 'key figures'],
-      [
-        'AdvBCT',
-        'of 1,000 same-class pairs',
-        'takes part in 104',
-        'Outliers first',
-        'student',
-        '3 digits-v2-bct',
-      ],
+      ['AdvBCT', 'of 1,000 same-class pairs', 'takes part in 104', 'Outliers first', 'student', '3 digits-v2-bct'],
     ];
     const [always = [], long = []] = parts;
     for (const width of [80, 100, 120]) {
