@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { measureAgreement, overlap } from '../../src/core/audit/agreement.ts';
 import type { AuditInput, AuditItems } from '../../src/core/audit/auditInput.ts';
 import { loadPairSample } from '../../src/core/audit/pairSample.ts';
-import { procrustesNew } from '../../src/core/audit/references.ts';
+import { fitRotations } from '../../src/core/audit/references.ts';
 import { defaultProtocol } from '../../src/core/contract/protocol.ts';
 import type { Distance } from '../../src/core/contract/report.ts';
 import { vectorsInMemory } from '../../src/core/data/vectorSource.ts';
@@ -43,8 +43,8 @@ function leaveOneOut(old: Float32Array, next: Float32Array, columns: number, dis
 
 async function agreementOf(input: AuditInput) {
   const rows = Int32Array.from({ length: input.queries.count }, (_, row) => row);
-  const rotated = await procrustesNew(input, rows, 1, hooks);
-  return (await measureAgreement(input, await loadPairSample(input, rows, rotated), plan, hooks)).agreement;
+  const rotation = await fitRotations(input, 1, hooks);
+  return (await measureAgreement(input, await loadPairSample(input, rows, rotation), plan, hooks)).agreement;
 }
 
 function gaussian(count: number, columns: number, seed: number): Float32Array {
@@ -86,7 +86,7 @@ describe('agreement of two models', () => {
     }
     expect(same.displacement?.p95).toBeLessThan(1e-6);
     const turned = rotate(old, randomRotation(16, createRandom(2, 'rotation')), 16);
-    const rotated = await agreementOf(leaveOneOut(old, turned, 16, 'cosine'));
+    const rotation = await agreementOf(leaveOneOut(old, turned, 16, 'cosine'));
     expect(rotated.procrustesResidual).toBeLessThan(1e-10);
     const [, ten] = rotated.neighbourOverlap;
     expect(ten?.newNew?.value).toBeGreaterThan(0.99);

@@ -7,6 +7,7 @@ import { measureBackfill } from './backfill/measureBackfill.ts';
 import { cellOf, cmcCurve, hitsAt, metricNames, type RegisteredCell, registerCell } from './cells.ts';
 import { classTable } from './classTable.ts';
 import { compatibilityTax, criterionEntry, updateGain } from './criterion.ts';
+import { diagnose } from './diagnosis/diagnose.ts';
 import { resolveDimensionRule } from './dimensionRule.ts';
 import { flipFigures } from './flips.ts';
 import {
@@ -95,8 +96,8 @@ export async function auditFigures(
     threads: options.threads,
   };
   hooks.progress.phase('Agreement');
-  const pairSample = await loadPairSample(input, references.rows, references.procrustesQuery);
-  const { agreement } = await measureAgreement(input, pairSample, plan, hooks);
+  const pairSample = await loadPairSample(input, references.rows, references.rotation);
+  const agreement = await measureAgreement(input, pairSample, plan, hooks);
 
   hooks.progress.phase('Partial backfill');
   const backfill = await measureBackfill({ ...input, protocol }, rows, measured, options, hooks);
@@ -261,8 +262,18 @@ export async function auditFigures(
     backfillSummary: backfill?.summary ?? null,
     matrix: null,
     slices: {},
-    agreement,
-    diagnosis: [],
+    agreement: agreement.agreement,
+    diagnosis: await diagnose(
+      {
+        input,
+        rule,
+        sample: pairSample,
+        agreement,
+        ranking: { criterion: criterion[protocol.criterionMetric] as CriterionEntry, matchedQueries },
+        threads: options.threads,
+      },
+      hooks,
+    ),
     remedies: [],
   };
 }

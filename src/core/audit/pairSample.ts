@@ -1,4 +1,5 @@
 import type { AuditInput } from './auditInput.ts';
+import type { CrossFit } from './crossFit.ts';
 import { formFor, loadMatrix, type Matrix } from './vectors.ts';
 
 /** Some audited queries with the vectors of both models, as they meet in the old space. */
@@ -11,20 +12,23 @@ export interface PairSample {
   cross: Matrix;
   /** The new vectors, each turned by the best rotation of items other than itself; null where none can be fitted. */
   rotated: Matrix | null;
+  /** Items that one rotation was fitted on; null with `rotated`. */
+  rotationItems: number | null;
 }
 
 /** Reads the sample's vectors. @throws what the sources throw */
 export async function loadPairSample(
   { vectors, protocol }: AuditInput,
   rows: Int32Array,
-  rotated: Matrix | null,
+  rotation: CrossFit | null,
 ): Promise<PairSample> {
   const form = formFor(protocol.distance, vectors.oldQuery.dimension);
   return {
     rows,
     old: await loadMatrix(vectors.oldQuery, form, rows),
     cross: await loadMatrix(vectors.crossQuery ?? vectors.newQuery, form, rows),
-    rotated,
+    rotated: rotation && (await loadMatrix(rotation.query, form, rows)),
+    rotationItems: rotation && Math.min(...rotation.fits.map(({ items }) => items)),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Distance } from '../contract/report.ts';
 import { createRandom } from '../numeric/random.ts';
 import type { AuditInput } from './auditInput.ts';
-import { crossFit } from './crossFit.ts';
+import { type CrossFit, crossFit } from './crossFit.ts';
 import { type InequalityFigures, type InequalityHooks, measureInequalities } from './inequalities.ts';
 import { makePairSetup } from './pairSetup.ts';
 import { sampleRows } from './sampling.ts';
@@ -29,6 +29,8 @@ export interface ReferenceFigures {
   procrustes: InequalityFigures | null;
   /** The rotated new vectors of the sample, in the order of `rows`; null with `procrustes`. */
   procrustesQuery: Matrix | null;
+  /** What turned them; null with `procrustes`. */
+  rotation: CrossFit | null;
 }
 
 /** Gallery vectors read at once. */
@@ -66,7 +68,8 @@ export async function measureReferences(request: ReferenceRequest, hooks: Inequa
       },
       hooks,
     );
-  const procrustesQuery = await procrustesNew(input, rows, threads, hooks);
+  const rotation = await fitRotations(input, threads, hooks);
+  const procrustesQuery = rotation && (await loadMatrix(rotation.query, form, rows));
   return {
     rows,
     pair: await measure(newQuery),
@@ -74,6 +77,7 @@ export async function measureReferences(request: ReferenceRequest, hooks: Inequa
     permutedNew: await measure(permutedNew(newQuery, seed)),
     procrustes: procrustesQuery && (await measure(procrustesQuery)),
     procrustesQuery,
+    rotation,
   };
 }
 
@@ -120,9 +124,22 @@ export function derangement(count: number, seed: number): Int32Array {
 }
 
 /**
- * The new vectors of some queries, rotated onto the old ones, each by a rotation that did not see it (`crossFit`).
+ * New vectors rotated onto the old ones, each by a rotation that did not see it (`crossFit`).
+ * @returns null where dimensions differ or a half has fewer items than components
+ */
+export async function fitRotations(
+  input: AuditInput,
+  threads: number | null,
+  hooks: InequalityHooks,
+): Promise<CrossFit | null> {
+  if (input.vectors.newQuery.dimension !== input.vectors.oldQuery.dimension) return null;
+  return crossFit(input, 'procrustes', threads, hooks);
+}
+
+/**
+ * The new vectors of some queries, rotated.
  * @param rows query rows, ascending
- * @returns one row an entry of `rows`; null where dimensions differ or a half has fewer items than components
+ * @returns one row an entry of `rows`; null as `fitRotations`
  */
 export async function procrustesNew(
   input: AuditInput,
@@ -130,10 +147,8 @@ export async function procrustesNew(
   threads: number | null,
   hooks: InequalityHooks,
 ): Promise<Matrix | null> {
-  const { oldQuery, newQuery } = input.vectors;
-  if (newQuery.dimension !== oldQuery.dimension) return null;
-  const fitted = await crossFit(input, 'procrustes', threads, hooks);
-  return fitted && loadMatrix(fitted.query, formFor(input.protocol.distance, oldQuery.dimension), rows);
+  const fitted = await fitRotations(input, threads, hooks);
+  return fitted && loadMatrix(fitted.query, formFor(input.protocol.distance, input.vectors.oldQuery.dimension), rows);
 }
 
 function lengthOf(vector: Float32Array | Float64Array): number {

@@ -1,0 +1,48 @@
+import { number, percent } from '../../contract/format.ts';
+import type { Diagnosis } from '../../contract/report.ts';
+import type { CauseEvidence } from './evidence.ts';
+import { isRotated } from './rotation.ts';
+
+/** Distance between the means, in old spreads, from which an offset is a cause: sampling moves a mean by some .05. */
+const SHIFT = 0.4;
+/** Loss of hits that centring may leave. */
+const LEFT = 0.05;
+/** Without labels: correlation of centred vectors from which the offset alone stands between them. */
+const ALIGNED = 0.7;
+
+/** Whether the new vectors lie aside by one common vector, and are in place once both sides are centred. */
+export function offsetCause({ spread, classes, distance }: CauseEvidence): Diagnosis {
+  const { meanShift, alignment } = spread;
+  const hits = classes?.hits ?? null;
+  const evidence = {
+    meanShift,
+    cosineOfMeans: spread.cosineOfMeans,
+    meanLengthOld: spread.old.meanLength,
+    meanLengthNew: spread.new.meanLength,
+    correlationCentred: alignment.direct,
+    nearestClassMean: hits && { oldOld: hits.oldOld, newOld: hits.newOld, centred: hits.centred },
+    limits: { meanShift: SHIFT, lossAfterCentring: LEFT, correlationCentredWithoutLabels: ALIGNED },
+  };
+  const where = distance === 'cosine' ? ' (of unit vectors)' : '';
+  const figures = `the mean new vector${where} lies ${number(meanShift)} old spreads from the mean old one`;
+  const inPlace =
+    hits === null ? alignment.direct >= ALIGNED : hits.centred >= Math.min(hits.oldOld, hits.newNew) - LEFT;
+  const found = isOffset({ spread, classes });
+  if (!found) {
+    const rest = meanShift >= SHIFT && !inPlace ? ', but centring both does not bring them together' : '';
+    return { code: 'offset', found, message: `No offset: ${figures}${rest}.`, evidence };
+  }
+  const gain =
+    hits === null
+      ? `centred, vectors of an item correlate by ${number(alignment.direct)}`
+      : `centred, ${percent(hits.centred)} of queries are nearest to their own class in the old space, as they are ${percent(hits.newOld)}`;
+  const message = `New vectors are offset by one common vector: ${figures}; ${gain}. Every distance across the models moves with it. Subtract the new mean and add the old one before searching, and choose thresholds anew.`;
+  return { code: 'offset', found, message, evidence };
+}
+
+export function isOffset({ spread, classes }: Pick<CauseEvidence, 'spread' | 'classes'>): boolean {
+  if (spread.meanShift < SHIFT || isRotated(spread.alignment)) return false;
+  const hits = classes?.hits;
+  if (!hits) return spread.alignment.direct >= ALIGNED;
+  return hits.centred >= Math.min(hits.oldOld, hits.newNew) - LEFT;
+}
