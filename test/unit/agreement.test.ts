@@ -86,7 +86,7 @@ describe('agreement of two models', () => {
     }
     expect(same.displacement?.p95).toBeLessThan(1e-6);
     const turned = rotate(old, randomRotation(16, createRandom(2, 'rotation')), 16);
-    const rotation = await agreementOf(leaveOneOut(old, turned, 16, 'cosine'));
+    const rotated = await agreementOf(leaveOneOut(old, turned, 16, 'cosine'));
     expect(rotated.procrustesResidual).toBeLessThan(1e-10);
     const [, ten] = rotated.neighbourOverlap;
     expect(ten?.newNew?.value).toBeGreaterThan(0.99);

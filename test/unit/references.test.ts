@@ -363,7 +363,9 @@ describe('measureReferences', () => {
     // Rotated: nearly all; after Procrustes far fewer.
     expect(rateOf(pair)).toBeGreaterThan(0.9 * 300 * 39);
     expect(rateOf(procrustes as InequalityFigures)).toBeLessThan(0.45 * 300 * 39);
-    expect(await measureReferences(request, hooks)).toEqual(references);
+    // Fitted maps are functions: what they give is in the figures.
+    const again = await measureReferences(request, hooks);
+    expect({ ...again, rotation: null }).toEqual({ ...references, rotation: null });
   });
 
   it('has no Procrustes row under another rule than "equal", and works with two queries', async () => {
