@@ -1,13 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AuditInput } from '../audit/auditInput.ts';
-import {
-  checkpointDefinition,
-  configError,
-  datasetDefinition,
-  findPairs,
-  loadConfig,
-  resolveProtocol,
-} from '../config/loadConfig.ts';
+import { checkpointDefinition, findPairs, loadConfig, resolveProtocol } from '../config/loadConfig.ts';
 import type { GateDefinition } from '../config/schema.ts';
 import { BackcompatError } from '../contract/errors.ts';
 import type { AuditProtocol } from '../contract/protocol.ts';
@@ -15,14 +8,12 @@ import type { ModelDescription, UndecidedPolicy } from '../contract/report.ts';
 import { fingerprintOfFiles } from '../data/files.ts';
 import type { ItemSet } from '../data/itemSet.ts';
 import { readLabelTable } from '../data/labelTable.ts';
-import { loadDataset, selectPart } from '../data/loadDataset.ts';
 import { openNpy } from '../data/npy.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
 import { type Checkpoint, embed, openCheckpoint } from '../models/checkpoint.ts';
 import { checkSameLength } from '../models/tableCheckpoint.ts';
-import { checkGateRule } from '../report/gateRules.ts';
-import { activeGates } from '../report/gates.ts';
-import type { AuditHooks, AuditOverrides, AuditRequest } from './auditRequest.ts';
+import type { AuditHooks, AuditRequest } from './auditRequest.ts';
+import { applyOverrides, checkGates, hashPair, loadItems, pairProtocol } from './pairDefinition.ts';
 
 /** A pair with everything open that the audit reads. Close it when done. */
 export interface LoadedPair {
@@ -68,28 +59,11 @@ async function fromConfig(
   const loaded = await loadConfig(source.file);
   const pair = findPairs(loaded, source.pair)[0];
   if (pair === undefined) throw new BackcompatError('internal', `findPairs gave no pair "${source.pair}".`);
-  const protocol = applyOverrides(resolveProtocol(loaded.config.audit, pair), request.overrides);
-
-  // A gate that cannot be judged must not cost an hour first.
-  for (const [rule, , limit] of activeGates(loaded.config.gates ?? {})) {
-    try {
-      checkGateRule(rule, limit, protocol);
-    } catch (error) {
-      if (!(error instanceof BackcompatError)) throw error;
-      throw configError(loaded, ['gates', rule], error.message, error.remedy ?? undefined);
-    }
-  }
+  const protocol = pairProtocol(loaded, pair, request.overrides);
+  checkGates(loaded, protocol);
 
   hooks.progress.phase('Reading the datasets');
-  const datasets = new Map<string, ItemSet>();
-  const itemsOf = async (reference: string): Promise<ItemSet> => {
-    const { name, part, definition } = datasetDefinition(loaded, reference);
-    const whole = datasets.get(name) ?? (await loadDataset(definition, name, loaded.folder));
-    datasets.set(name, whole);
-    return selectPart(whole, definition, part);
-  };
-  const queries = await itemsOf(pair.queries);
-  const gallery = pair.gallery === pair.queries ? queries : await itemsOf(pair.gallery);
+  const { queries, gallery } = await loadItems(loaded, pair);
 
   const { threads, cacheFolder } = request;
   const { progress, signal } = hooks;
@@ -130,15 +104,7 @@ async function fromConfig(
     models: { old: old.description, new: next.description, paragon: paragon?.description ?? null },
     gates: loaded.config.gates ?? {},
     undecided: loaded.config.undecided ?? 'report',
-    configHash: hashOf({
-      pair,
-      protocol,
-      checkpoints: [pair.old, pair.new, pair.paragon].map(
-        (name) => name !== null && checkpointDefinition(loaded, name),
-      ),
-      datasets: [pair.queries, pair.gallery].map((reference) => datasetDefinition(loaded, reference)),
-      gates: loaded.config.gates ?? {},
-    }),
+    configHash: hashPair(loaded, pair, protocol),
   };
 }
 
@@ -213,16 +179,6 @@ function sameDimension(queries: VectorSource, gallery: VectorSource): void {
   );
 }
 
-function applyOverrides(protocol: AuditProtocol, overrides: AuditOverrides): AuditProtocol {
-  const { resamples, ...rest } = overrides;
-  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  return {
-    ...protocol,
-    ...given,
-    bootstrap: { ...protocol.bootstrap, ...(resamples === undefined ? {} : { resamples }) },
-  };
-}
-
 async function describe(checkpoint: Checkpoint, vectors: VectorSource): Promise<ModelDescription> {
   return {
     name: checkpoint.name,
@@ -248,10 +204,6 @@ async function isNormalised(vectors: VectorSource): Promise<boolean> {
     if (Math.abs(Math.sqrt(squared) - 1) > 1e-3) return false;
   }
   return true;
-}
-
-function hashOf(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }
 
 /** sha256 of ids and labels of both sets: equal means the same items in the same roles. */

@@ -1,0 +1,74 @@
+/** What a config says of a pair, before anything is embedded: shared by audits and by whoever judges one again. */
+import { createHash } from 'node:crypto';
+import {
+  checkpointDefinition,
+  configError,
+  datasetDefinition,
+  type LoadedConfig,
+  type Pair,
+  resolveProtocol,
+} from '../config/loadConfig.ts';
+import { BackcompatError } from '../contract/errors.ts';
+import type { AuditProtocol } from '../contract/protocol.ts';
+import type { ItemSet } from '../data/itemSet.ts';
+import { loadDataset, selectPart } from '../data/loadDataset.ts';
+import { checkGateRule, type Measured } from '../report/gateRules.ts';
+import { activeGates } from '../report/gates.ts';
+import type { AuditOverrides } from './auditRequest.ts';
+
+/** The config's protocol for the pair, with options of the command line in place of what it says. */
+export function pairProtocol(loaded: LoadedConfig, pair: Pair, overrides: AuditOverrides): AuditProtocol {
+  return applyOverrides(resolveProtocol(loaded.config.audit, pair), overrides);
+}
+
+export function applyOverrides(protocol: AuditProtocol, overrides: AuditOverrides): AuditProtocol {
+  const { resamples, ...rest } = overrides;
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  return {
+    ...protocol,
+    ...given,
+    bootstrap: { ...protocol.bootstrap, ...(resamples === undefined ? {} : { resamples }) },
+  };
+}
+
+/**
+ * sha256 (hex) of all that the config says of how the pair is measured, defaults filled in: equal means the
+ * same question. Gates and baseline are not part of it.
+ */
+export function hashPair(loaded: LoadedConfig, pair: Pair, protocol: AuditProtocol): string {
+  const asked = {
+    pair,
+    protocol,
+    checkpoints: [pair.old, pair.new, pair.paragon].map((name) => name !== null && checkpointDefinition(loaded, name)),
+    datasets: [pair.queries, pair.gallery].map((reference) => datasetDefinition(loaded, reference)),
+  };
+  return createHash('sha256').update(JSON.stringify(asked)).digest('hex');
+}
+
+/** The query set and the gallery; one object when they are the same items. */
+export async function loadItems(loaded: LoadedConfig, pair: Pair): Promise<{ queries: ItemSet; gallery: ItemSet }> {
+  const datasets = new Map<string, ItemSet>();
+  const itemsOf = async (reference: string): Promise<ItemSet> => {
+    const { name, part, definition } = datasetDefinition(loaded, reference);
+    const whole = datasets.get(name) ?? (await loadDataset(definition, name, loaded.folder));
+    datasets.set(name, whole);
+    return selectPart(whole, definition, part);
+  };
+  const queries = await itemsOf(pair.queries);
+  return { queries, gallery: pair.gallery === pair.queries ? queries : await itemsOf(pair.gallery) };
+}
+
+/**
+ * A gate that cannot be judged must not cost an hour first.
+ * @throws BackcompatError `bad-config` at the rule's place
+ */
+export function checkGates(loaded: LoadedConfig, measured: Measured): void {
+  for (const [rule, , limit] of activeGates(loaded.config.gates ?? {})) {
+    try {
+      checkGateRule(rule, limit, measured);
+    } catch (error) {
+      if (!(error instanceof BackcompatError)) throw error;
+      throw configError(loaded, ['gates', rule], error.message, error.remedy ?? undefined);
+    }
+  }
+}
