@@ -2,13 +2,13 @@ import type { Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { BackcompatError, throwIfCancelled } from '../contract/errors.ts';
 import { hashFile, openFile, readFully } from './files.ts';
-import type { ImageContent, ImageSource, ItemSet } from './itemSet.ts';
+import type { ImageContent, ImageSource, ItemSet, TextContent } from './itemSet.ts';
 
 /** Raw images that lie behind one another are read together, up to this. */
 const RAW_BLOCK_BYTES = 2 ** 22;
 
 /**
- * Feeds the content of all items, in order, to a hash: pixels of raw images, bytes of image files.
+ * Feeds the content of all items, in order, to a hash: pixels of raw images, bytes of image files, or texts.
  * Ids and labels do not count: the same pictures give the same vectors. Every byte is read, which
  * costs about a second for a gigabyte; modification times would be cheaper and would lie after a checkout.
  */
@@ -17,9 +17,10 @@ export async function hashContent(
   items: ItemSet,
   between: { signal?: AbortSignal; breathe?: () => Promise<void> } = {},
 ): Promise<void> {
-  const { images } = items;
+  const { images, texts } = items;
+  if (texts !== undefined) return hashTexts(hash, items.count, texts, between);
   if (images === null) {
-    throw new BackcompatError('bad-data', `${items.name} has no images: only vectors can stand for its items.`);
+    throw new BackcompatError('bad-data', `${items.name} has no content: only vectors can stand for its items.`);
   }
   // Parts of a split lie scattered over one file: it is opened once.
   let opened: { path: string; handle: FileHandle } | null = null;
@@ -55,6 +56,22 @@ export async function hashContent(
     }
   } finally {
     await (opened as { handle: FileHandle } | null)?.handle.close();
+  }
+}
+
+async function hashTexts(
+  hash: Hash,
+  count: number,
+  texts: TextContent,
+  { signal, breathe }: { signal?: AbortSignal; breathe?: () => Promise<void> },
+): Promise<void> {
+  for (let item = 0; item < count; item++) {
+    const bytes = Buffer.from(texts.text(item));
+    hash.update(`text ${bytes.length}\n`);
+    hash.update(bytes);
+    if (item % 4096 !== 0) continue;
+    throwIfCancelled(signal);
+    await breathe?.();
   }
 }
 

@@ -17,8 +17,10 @@ export interface ItemSet {
   readonly parts?: readonly string[];
   /** Column name to one value per item. */
   readonly slices: ReadonlyMap<string, readonly string[]>;
-  /** What a model embeds; null for items that only vectors can stand for. */
+  /** What an image model embeds; null for items of another kind, or that only vectors can stand for. */
   readonly images: ImageContent | null;
+  /** What a text model embeds; absent for items of another kind. */
+  readonly texts?: TextContent;
   /**
    * Absolute path of the label file whose row numbers (from 0) end the ids, `<dataset>/<row>`; absent
    * when ids come from an `id` column or from paths. Such ids mean nothing outside that file.
@@ -29,6 +31,11 @@ export interface ItemSet {
 /** Images by item index. Sources are descriptors, so that they can be decoded in another thread. */
 export interface ImageContent {
   source(item: number): ImageSource;
+}
+
+/** Texts by item index, in memory. */
+export interface TextContent {
+  text(item: number): string;
 }
 
 export type ImageSource =
@@ -46,7 +53,7 @@ export function selectItems(items: ItemSet, indices: Int32Array, name: string): 
       Array.from(indices, (index) => values[index] as string),
     );
   }
-  const { images } = items;
+  const { images, texts } = items;
   return {
     name,
     count: indices.length,
@@ -56,6 +63,7 @@ export function selectItems(items: ItemSet, indices: Int32Array, name: string): 
     slices,
     ...(items.labelled === undefined ? {} : { labelled: items.labelled }),
     images: images === null ? null : { source: (item) => images.source(indices[item] as number) },
+    ...(texts === undefined ? {} : { texts: { text: (item: number) => texts.text(indices[item] as number) } }),
     ...(items.rowFile === undefined ? {} : { rowFile: items.rowFile }),
   };
 }

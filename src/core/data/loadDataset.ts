@@ -7,6 +7,7 @@ import { readImageFolder } from './imageFolder.ts';
 import { type ItemSet, selectItems } from './itemSet.ts';
 import { readLabelTable } from './labelTable.ts';
 import { splitItems } from './split.ts';
+import { readTextTable } from './textTable.ts';
 
 /**
  * Loads all items of a dataset, without their content.
@@ -21,10 +22,14 @@ export async function loadDataset(definition: DatasetDefinition, name: string, b
     return readIdx({ images: resolve(definition.idx.images), labels: resolve(definition.idx.labels) }, name);
   }
   if ('items' in definition) return readLabelTable(resolve(definition.items), { name, idPrefix: name });
-  const key = 'manifest' in definition ? 'manifest' : 'text';
+  if ('text' in definition) {
+    const { field, label, id, slices, split } = definition;
+    return readTextTable(resolve(definition.text), { name, field, columns: { label, id, slices, split } });
+  }
+  const key = 'manifest';
   throw new BackcompatError('bad-config', `Dataset ${JSON.stringify(name)}: "${key}" is not supported yet.`, {
     place: { field: `datasets.${name}.${key}` },
-    remedy: 'Use "images", "idx" or "items".',
+    remedy: 'Use "images", "idx", "text" or "items".',
   });
 }
 

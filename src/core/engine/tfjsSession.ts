@@ -109,12 +109,9 @@ function layersModel(tf: typeof core, model: LayersModel): Loaded {
       }
     }
   }
-  const signatures = (tensors: readonly core.Tensor[] | LayersModel['inputs'], names: readonly string[]): Signature[] =>
-    (tensors as LayersModel['inputs']).map((tensor, index) => ({
-      name: names[index] as string,
-      type: tensor.dtype,
-      shape: tensor.shape,
-    }));
+  // A Sequential has no lists of names.
+  const signatures = (tensors: LayersModel['inputs'], names: readonly string[] | undefined): Signature[] =>
+    tensors.map(({ name, dtype, shape }, index) => ({ name: names?.[index] ?? name, type: dtype, shape }));
   const inputs = signatures(model.inputs, model.inputNames);
   const outputs = signatures(model.outputs, model.outputNames);
   return {

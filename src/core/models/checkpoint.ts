@@ -1,9 +1,8 @@
-import { quotedList } from '../config/closest.ts';
 import type { CheckpointDefinition } from '../config/schema.ts';
-import { BackcompatError, throwIfCancelled } from '../contract/errors.ts';
+import { throwIfCancelled } from '../contract/errors.ts';
 import type { ItemSet } from '../data/itemSet.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
-import { type EmbedOptions, embedImages } from './embedImages.ts';
+import { type EmbedOptions, embedItems } from './embedItems.ts';
 import { type ModelCheckpoint, openModelCheckpoint } from './modelCheckpoint.ts';
 import { openTableCheckpoint, type TableCheckpoint } from './tableCheckpoint.ts';
 
@@ -49,14 +48,5 @@ export async function openCheckpoint(
 export async function embed(checkpoint: Checkpoint, items: ItemSet, options: EmbedOptions): Promise<VectorSource> {
   throwIfCancelled(options.signal);
   if (checkpoint.kind === 'table') return checkpoint.vectorsOf(items);
-  if (items.images === null) {
-    throw new BackcompatError(
-      'bad-data',
-      `${items.name} has no images, so the model ${JSON.stringify(checkpoint.name)} cannot embed it.`,
-      {
-        remedy: `Use a dataset of ${quotedList(['images', 'idx'])}, or a checkpoint of "vectors" and "labels".`,
-      },
-    );
-  }
-  return embedImages(checkpoint, items, items.images, options);
+  return embedItems(checkpoint, items, options);
 }

@@ -64,7 +64,7 @@ function bad(file: string, message: string, remedy: string): BackcompatError {
   return new BackcompatError('bad-model', `${file}: ${message}`, { place: { file }, remedy });
 }
 
-function listed(signatures: readonly Signature[]): string {
+export function listed(signatures: readonly Signature[]): string {
   return signatures.length === 0 ? 'nothing' : signatures.map(signatureText).join('; ');
 }
 
@@ -88,17 +88,29 @@ function imageInput(inputs: readonly Signature[], file: string): Signature {
   return input;
 }
 
-function embeddingOutput(outputs: readonly Signature[], { file, output }: ImageModelChoice): string {
-  const names = outputs.map((signature) => signature.name);
-  if (output !== undefined) {
-    if (names.includes(output)) return output;
-    const suggestion = closest(output, names);
-    throw bad(
-      file,
-      `the model has no output ${JSON.stringify(output)}; it has ${listed(outputs)}.`,
-      suggestion ? `Did you mean ${JSON.stringify(suggestion)}?` : 'Name one of them as "output".',
-    );
-  }
+/** The output that the config names; null when it names none. @throws BackcompatError `bad-model` when there is none such */
+export function namedOutput(
+  outputs: readonly Signature[],
+  { file, output }: Pick<ImageModelChoice, 'file' | 'output'>,
+): Signature | null {
+  if (output === undefined) return null;
+  const found = outputs.find(({ name }) => name === output);
+  if (found !== undefined) return found;
+  const suggestion = closest(
+    output,
+    outputs.map(({ name }) => name),
+  );
+  throw bad(
+    file,
+    `the model has no output ${JSON.stringify(output)}; it has ${listed(outputs)}.`,
+    suggestion ? `Did you mean ${JSON.stringify(suggestion)}?` : 'Name one of them as "output".',
+  );
+}
+
+function embeddingOutput(outputs: readonly Signature[], choice: ImageModelChoice): string {
+  const { file } = choice;
+  const named = namedOutput(outputs, choice);
+  if (named !== null) return named.name;
   const candidates = outputs.filter(isEmbedding);
   const [only] = candidates;
   if (only !== undefined && candidates.length === 1) return only.name;
@@ -114,7 +126,7 @@ function embeddingOutput(outputs: readonly Signature[], { file, output }: ImageM
 }
 
 /** [batch, d], also with axes of 1 behind; a shape that is not declared may be one. */
-function isEmbedding({ type, shape }: Signature): boolean {
+export function isEmbedding({ type, shape }: Signature): boolean {
   if (!/^float(16|32|64)$/.test(type)) return false;
   return shape.length === 0 || (shape.length >= 2 && shape.slice(2).every((size) => size === 1));
 }
