@@ -14,6 +14,8 @@ import { measureWithThresholds, type PlannedCell, planVerification } from './ver
 
 /** Gallery values read at once: 8 MB, beside blocks of scores of the same order. */
 const BLOCK_VALUES = 2_097_152;
+/** A gallery of at most so many values (128 MB) is held while it is searched: it is read and normalised once. */
+const HELD_VALUES = 33_554_432;
 /** Rows of each side that show where the distances lie, for the histograms' axis. */
 const RANGE_ROWS = 500;
 const WORST_PAIRS = 100;
@@ -100,7 +102,7 @@ export async function measurePair(
     setup,
     ...options,
     cells,
-    gallery: blocksOf(gallery, form),
+    gallery: blocksOf(gallery, form, gallery.count * form.columns <= HELD_VALUES ? HELD_VALUES : BLOCK_VALUES),
     histogramEdges: refined(edges),
   });
 
@@ -187,8 +189,8 @@ function bytesOf({ values }: Matrix): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
-function blocksOf(source: VectorSource, form: VectorForm): BlockReader {
-  return new BlockReader(source, form, Math.floor(BLOCK_VALUES / form.columns));
+function blocksOf(source: VectorSource, form: VectorForm, values = BLOCK_VALUES): BlockReader {
+  return new BlockReader(source, form, Math.floor(values / form.columns));
 }
 
 /** Each bin cut into equal ones. */

@@ -42,7 +42,10 @@ export interface RetrievalInput {
   verification?: VerificationRequest;
   /** null: one a core. */
   threads: number | null;
-  /** Memory for complete rows of scores; the gallery is read once for each set of rows that fits. Default 512 MB. */
+  /**
+   * Memory for complete rows of scores that are put together from several products; the gallery is read once for
+   * each set of rows that fits. Default 512 MB.
+   */
   scoreBytes?: number;
 }
 
@@ -60,6 +63,9 @@ const SCORE_BYTES = 536_870_912;
 const PAIR_BYTES = 6;
 /** Scores of one product: a few million are fastest. */
 const PRODUCT_SCORES = 4_194_304;
+/** And of one that gives complete rows, which need not be copied; unless those would be fewer than are fast. */
+const WHOLE_ROW_SCORES = 8_388_608;
+const FEWEST_WHOLE_ROWS = 128;
 /** Pairs looked at between two breaths. */
 const BREATH_PAIRS = 8_388_608;
 /** A cell whose distances fill less than this share of the histograms' axis gets an axis of its own for ranking. */
@@ -102,10 +108,16 @@ export async function measureRetrieval(
     return axis === undefined ? 0 : reachOf(axis);
   });
 
-  const rowBytes = cells.length * width * PAIR_BYTES;
-  const chunk = Math.max(1, Math.min(setup.queries, Math.floor((input.scoreBytes ?? SCORE_BYTES) / rowBytes)));
-  const keys = new Float32Array(cells.length * chunk * width);
-  const bins = new Uint16Array(keys.length);
+  const rowsTogether = cells.length * width;
+  const wholeRows =
+    width <= gallery.blockRows &&
+    Math.min(setup.queries * cells.length, WHOLE_ROW_SCORES / width) >= FEWEST_WHOLE_ROWS;
+  const fitting = wholeRows
+    ? WHOLE_ROW_SCORES / rowsTogether
+    : (input.scoreBytes ?? SCORE_BYTES) / (rowsTogether * PAIR_BYTES);
+  const chunk = Math.max(1, Math.min(setup.queries, Math.floor(fitting)));
+  let keys = new Float32Array(wholeRows ? 0 : chunk * rowsTogether);
+  let bins = new Uint16Array(keys.length);
   const queryRows = new Float32Array(cells.length * chunk * columns);
   const scales = new RowScales(cells.length * chunk);
   const squares = distance === 'euclidean' ? new Float32Array(width) : null;
@@ -126,10 +138,13 @@ export async function measureRetrieval(
           finder.add(at, block);
           if (squares !== null) squaredNorms(block, origin, squares, at);
         }
-        for (const [low, high] of parts(block.rows, Math.ceil((rows * block.rows) / PRODUCT_SCORES))) {
+        const products = wholeRows ? 1 : Math.ceil((rows * block.rows) / PRODUCT_SCORES);
+        for (const [low, high] of parts(block.rows, products)) {
           throwIfCancelled(hooks.signal);
           const part = { at: at + low, rows: high - low, values: block.values.subarray(low * columns, high * columns) };
-          await scoreBlock(session, queryRows, rows, scales, part, columns, squares, keys, bins, width);
+          const scores = await scoreBlock(session, queryRows, rows, scales, part, columns, squares);
+          if (wholeRows) ({ keys, bins } = scores);
+          else copyScores(scores, rows, part, keys, bins, width);
           await hooks.progress.breathe();
         }
         hooks.progress.update(start + Math.floor((size * (at + block.rows)) / width), setup.queries, 'queries');
@@ -396,6 +411,11 @@ function scoreGraph(distance: Distance, columns: number, origin: Float32Array | 
   return graph.build();
 }
 
+interface Scores {
+  keys: Float32Array<ArrayBuffer>;
+  bins: Uint16Array<ArrayBuffer>;
+}
+
 async function scoreBlock(
   session: Session,
   queryRows: Float32Array,
@@ -404,10 +424,7 @@ async function scoreBlock(
   part: { at: number; rows: number; values: Float32Array },
   columns: number,
   squares: Float32Array | null,
-  keys: Float32Array,
-  bins: Uint16Array,
-  width: number,
-): Promise<void> {
+): Promise<Scores> {
   const column = (values: Float32Array) => ({ shape: [rows, 1], data: values.subarray(0, rows) });
   const { key, bin } = await session.run({
     query: { shape: [rows, columns], data: queryRows.subarray(0, rows * columns) },
@@ -421,13 +438,23 @@ async function scoreBlock(
           gallerySquares: { shape: [part.rows], data: squares.subarray(part.at, part.at + part.rows) },
         }),
   });
-  const blockKeys = key?.data as Float32Array;
-  const blockBins = bin?.data as Uint16Array;
+  return { keys: key?.data as Float32Array<ArrayBuffer>, bins: bin?.data as Uint16Array<ArrayBuffer> };
+}
+
+/** Puts the scores of a part of the gallery into their places in complete rows of `width`. */
+function copyScores(
+  scores: Scores,
+  rows: number,
+  part: { at: number; rows: number },
+  keys: Float32Array,
+  bins: Uint16Array,
+  width: number,
+): void {
   for (let row = 0; row < rows; row++) {
     const from = row * part.rows;
     const to = row * width + part.at;
-    keys.set(blockKeys.subarray(from, from + part.rows), to);
-    bins.set(blockBins.subarray(from, from + part.rows), to);
+    keys.set(scores.keys.subarray(from, from + part.rows), to);
+    bins.set(scores.bins.subarray(from, from + part.rows), to);
   }
 }
 
