@@ -6,13 +6,12 @@ FOLDER holds float32 oldQuery.bin, newQuery.bin, gallery.bin (unit rows) and int
 galleryLabel.bin. Written as anybody would who has the whole matrix in memory: two products, masks, sums.
 """
 
-import json
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from support.serve import serve
 
 folder = Path(sys.argv[1])
 queries, gallery_rows, columns, threads = map(int, sys.argv[2:6])
@@ -69,8 +68,4 @@ def everything():
     return result
 
 
-TASKS = {"sgemm": sgemm, "count": count, "everything": everything}
-for line in sys.stdin:
-    start = time.perf_counter()
-    answer = TASKS[line.strip()]()
-    print(json.dumps({"seconds": time.perf_counter() - start, **answer}), flush=True)
+serve({"sgemm": sgemm, "count": count, "everything": everything})

@@ -1,10 +1,8 @@
 // The pair pass of the audit against PyTorch: violations of the two inequalities over all pairs.
 //   node bench/run.mjs pairPass [rounds]
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import {
   countNegativeViolations,
   type InequalityFigures,
@@ -14,6 +12,9 @@ import { makePairSetup } from '../src/core/audit/pairSetup.ts';
 import { BlockReader } from '../src/core/audit/vectors.ts';
 import { vectorsInMemory } from '../src/core/data/vectorSource.ts';
 import { createRandom } from '../src/core/numeric/random.ts';
+import { Peer } from './support/peer.ts';
+import { median, silent, timed } from './support/timing.ts';
+import { makeCentres, makeVectors } from './support/vectors.ts';
 
 const QUERIES = 4096;
 const GALLERY = 20_000;
@@ -23,31 +24,13 @@ const THREADS = 2;
 const rounds = Number(process.argv[2] ?? 9);
 const gigaflops = (2 * QUERIES * GALLERY * COLUMNS) / 1e9;
 
-/** Unit rows around class centres. */
-function makeVectors(labels: Int32Array, centres: Float64Array, spread: number, stream: string): Float32Array {
-  const random = createRandom(0, stream);
-  const values = new Float32Array(labels.length * COLUMNS);
-  labels.forEach((label, row) => {
-    let squared = 0;
-    for (let k = 0; k < COLUMNS; k++) {
-      const value = (centres[label * COLUMNS + k] as number) + spread * random.normal();
-      values[row * COLUMNS + k] = value;
-      squared += value * value;
-    }
-    for (let k = 0; k < COLUMNS; k++) {
-      values[row * COLUMNS + k] = (values[row * COLUMNS + k] as number) / Math.sqrt(squared);
-    }
-  });
-  return values;
-}
-
 const random = createRandom(0, 'pairPass');
-const centres = Float64Array.from({ length: CLASSES * COLUMNS }, () => random.normal());
+const centres = makeCentres(CLASSES, COLUMNS);
 const queryLabel = Int32Array.from({ length: QUERIES }, () => random.integer(CLASSES));
 const galleryLabel = Int32Array.from({ length: GALLERY }, () => random.integer(CLASSES));
-const oldQuery = makeVectors(queryLabel, centres, 1.6, 'oldQuery');
-const newQuery = makeVectors(queryLabel, centres, 1.2, 'newQuery');
-const gallery = makeVectors(galleryLabel, centres, 1.6, 'gallery');
+const oldQuery = makeVectors(queryLabel, centres, COLUMNS, 1.6, 'oldQuery');
+const newQuery = makeVectors(queryLabel, centres, COLUMNS, 1.2, 'newQuery');
+const gallery = makeVectors(galleryLabel, centres, COLUMNS, 1.6, 'gallery');
 
 const classNames = Array.from({ length: CLASSES }, (_, c) => `c${c}`);
 const itemsOf = (name: string, labelOf: Int32Array) => ({
@@ -59,31 +42,8 @@ const itemsOf = (name: string, labelOf: Int32Array) => ({
 });
 const setup = makePairSetup(itemsOf('q', queryLabel), itemsOf('g', galleryLabel));
 
-type Answer = { seconds: number; negative?: unknown; positive?: unknown };
+type Counted = { negative: unknown; positive?: unknown };
 
-class Peer {
-  readonly #process: ChildProcessWithoutNullStreams;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(python: string, script: string, folder: string) {
-    this.#process = spawn(python, [script, folder, ...[QUERIES, GALLERY, COLUMNS, THREADS].map(String)]);
-    this.#process.stderr.pipe(process.stderr);
-    this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
-  }
-
-  async ask(task: string): Promise<Answer> {
-    this.#process.stdin.write(`${task}\n`);
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`pairPass.py ended at ${task}`);
-    return JSON.parse(value) as Answer;
-  }
-
-  end(): void {
-    this.#process.stdin.end();
-  }
-}
-
-const silent = { progress: { phase() {}, update() {}, log() {}, async breathe() {} } };
 const input = () => ({
   distance: 'cosine' as const,
   oldQuery: { rows: QUERIES, columns: COLUMNS, values: oldQuery },
@@ -93,31 +53,24 @@ const input = () => ({
   threads: THREADS,
 });
 
-async function timed<T>(work: () => Promise<T>): Promise<{ seconds: number; result: T }> {
-  const start = performance.now();
-  const result = await work();
-  return { seconds: (performance.now() - start) / 1000, result };
-}
-
-const ourCount = () => timed(() => countNegativeViolations({ ...input(), epsilons: [1e-6] }, silent));
+const ourCount = () => timed(() => countNegativeViolations({ ...input(), epsilons: [1e-6] }, { progress: silent }));
 const ourEverything = (classPairs: boolean) =>
   timed<InequalityFigures>(() =>
-    measureInequalities({ ...input(), epsilons: [1e-6, 0.01, 0.05], worstPairs: 100, classPairs }, silent),
+    measureInequalities(
+      { ...input(), epsilons: [1e-6, 0.01, 0.05], worstPairs: 100, classPairs },
+      { progress: silent },
+    ),
   );
 
 const total = (values: Float64Array | undefined) => values?.reduce((sum, value) => sum + value, 0) ?? 0;
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] as number;
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'backcompat-pairPass-'));
-const benchFolder = process.env.BENCH_FOLDER ?? 'bench';
 let peer: Peer | null = null;
 try {
   for (const [name, values] of Object.entries({ oldQuery, newQuery, gallery, queryLabel, galleryLabel })) {
     writeFileSync(path.join(folder, `${name}.bin`), new Uint8Array(values.buffer));
   }
-  const setupScript = path.join(benchFolder, 'reference/setup.sh');
-  const python = execFileSync(setupScript, { encoding: 'utf8' }).trim().split('\n').at(-1) as string;
-  peer = new Peer(python, path.join(benchFolder, 'pairPass.py'), folder);
+  peer = new Peer('pairPass.py', [folder, QUERIES, GALLERY, COLUMNS, THREADS]);
 
   const seconds: Record<string, number[]> = {};
   const note = (name: string, value: number) => {
@@ -126,9 +79,9 @@ try {
   };
   for (let round = -1; round < rounds; round++) {
     const sgemm = await peer.ask('sgemm');
-    const peerCount = await peer.ask('count');
+    const peerCount = await peer.ask<Counted>('count');
     const count = await ourCount();
-    const peerAll = await peer.ask('everything');
+    const peerAll = await peer.ask<Counted>('everything');
     const everything = await ourEverything(false);
     const withClasses = await ourEverything(true);
     if (round < 0) {

@@ -9,8 +9,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { vectorsInMemory } from '../src/core/data/vectorSource.ts';
 import { writeNpy } from '../src/core/data/npy.ts';
+import { vectorsInMemory } from '../src/core/data/vectorSource.ts';
 import { GraphBuilder } from '../src/core/engine/graph.ts';
 import { createSession } from '../src/core/engine/session.ts';
 import { auditPair } from '../src/core/pipeline/auditPair.ts';
@@ -147,7 +147,9 @@ try {
   const gigaflops = (4 * 2 * count * count * columns) / 1e9;
   const fastest = products.names.toSorted((a, b) => median(products.seconds(a)) - median(products.seconds(b)))[0];
   const limit = products.seconds(fastest as string);
-  console.log(`\n${count} x ${count} x ${columns}, leave-one-out, ${threads} thread${threads > 1 ? 's' : ''}, medians of ${rounds} rounds`);
+  console.log(
+    `\n${count} x ${count} x ${columns}, leave-one-out, ${threads} thread${threads > 1 ? 's' : ''}, medians of ${rounds} rounds`,
+  );
   const line = (series: Series, name: string, rest: string) => {
     const seconds = `${median(series.seconds(name)).toFixed(2)} s`.padStart(9);
     const cpu = `${median(series.cpu(name)).toFixed(2)} s`.padStart(9);

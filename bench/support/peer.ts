@@ -19,7 +19,9 @@ export class Peer {
 
   constructor(script: string, given: readonly (string | number)[]) {
     this.#script = script;
-    this.#process = spawn(referencePython(), [path.join(benchFolder, script), ...given.map(String)]);
+    this.#process = spawn(referencePython(), [path.join(benchFolder, script), ...given.map(String)], {
+      env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
+    });
     this.#process.stderr.pipe(process.stderr);
     this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
   }

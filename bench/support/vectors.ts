@@ -7,7 +7,13 @@ export function makeCentres(classes: number, columns: number): Float64Array {
 }
 
 /** Unit rows around class centres: unit(centre + spread N(0, I)), one a label. */
-export function makeVectors(labels: Int32Array, centres: Float64Array, columns: number, spread: number, stream: string) {
+export function makeVectors(
+  labels: Int32Array,
+  centres: Float64Array,
+  columns: number,
+  spread: number,
+  stream: string,
+) {
   const random = createRandom(0, stream);
   const values = new Float32Array(labels.length * columns);
   labels.forEach((label, row) => {

@@ -150,6 +150,8 @@ describe.each(distances)('measureRetrieval against a full sort in double: %s', (
       { blockRows: 100, threads: 1, scoreBytes: 1 },
       { blockRows: 333, threads: 2, scoreBytes: 2 * 700 * 6 * 31 },
       { blockRows: 7, threads: 2 },
+      // Products of complete rows, in two sets.
+      { threads: 2, scoreBytes: 700 * 6 * 130 },
     ]) {
       const other = await measureCase(distance, queries, gallery, 33, { ...options, edges, triplets }, newQuery);
       for (const name of ['oldOld', 'newOld'] as const) {

@@ -42,10 +42,7 @@ export interface RetrievalInput {
   verification?: VerificationRequest;
   /** null: one a core. */
   threads: number | null;
-  /**
-   * Memory for complete rows of scores that are put together from several products; the gallery is read once for
-   * each set of rows that fits. Default 512 MB.
-   */
+  /** Memory for complete rows of scores; the gallery is read once for each set of rows that fits. Default 512 MB. */
   scoreBytes?: number;
 }
 
@@ -108,13 +105,12 @@ export async function measureRetrieval(
     return axis === undefined ? 0 : reachOf(axis);
   });
 
+  const scoreBytes = input.scoreBytes ?? SCORE_BYTES;
+  const wholeRowScores = Math.min(WHOLE_ROW_SCORES, scoreBytes / PAIR_BYTES);
+  const fewest = Math.min(FEWEST_WHOLE_ROWS, setup.queries * cells.length);
+  const wholeRows = width <= gallery.blockRows && wholeRowScores / width >= fewest;
   const rowsTogether = cells.length * width;
-  const wholeRows =
-    width <= gallery.blockRows &&
-    Math.min(setup.queries * cells.length, WHOLE_ROW_SCORES / width) >= FEWEST_WHOLE_ROWS;
-  const fitting = wholeRows
-    ? WHOLE_ROW_SCORES / rowsTogether
-    : (input.scoreBytes ?? SCORE_BYTES) / (rowsTogether * PAIR_BYTES);
+  const fitting = (wholeRows ? wholeRowScores : scoreBytes / PAIR_BYTES) / rowsTogether;
   const chunk = Math.max(1, Math.min(setup.queries, Math.floor(fitting)));
   let keys = new Float32Array(wholeRows ? 0 : chunk * rowsTogether);
   let bins = new Uint16Array(keys.length);
