@@ -1,5 +1,6 @@
 import { BackcompatError } from '../contract/errors.ts';
 import { summarise } from '../contract/findings.ts';
+import { count, counted } from '../contract/format.ts';
 import type { CellName, CriterionEntry, MetricName, Report } from '../contract/report.ts';
 import { measureAgreement } from './agreement.ts';
 import type { AuditInput } from './auditInput.ts';
@@ -73,6 +74,7 @@ export async function auditFigures(
     );
   }
   const notes: string[] = [];
+  if (!exact) notes.push(sampledNote(rows.length, queries.count, protocol.pairBudget));
   let input = given;
   if (rule === 'project') {
     hooks.progress.phase('Adapter');
@@ -194,17 +196,20 @@ export async function auditFigures(
     return found ? { [name]: cmcCurve(found.perQuery, matched, CMC_CURVE_LENGTH) } : {};
   };
 
+  const data: Report['data'] = {
+    queries: setup.queries,
+    gallery: setup.gallery,
+    classes: countClasses(setup.queryLabel, setup.galleryLabel, setup.classes),
+    sharedItems: setup.selfOf.reduce((total, self) => total + (self >= 0 ? 1 : 0), 0),
+    queriesWithoutMatch: setup.queries - matchedQueries,
+    positivePairs: inequalities.positive.pairs,
+    negativePairs: inequalities.negative.pairs,
+  };
+  const source = { verdict: states, criterion, inequalities, verification, protocol, data };
+
   return {
-    verdict: { ...states, summary: summarise({ verdict: states, criterion, inequalities }) },
-    data: {
-      queries: setup.queries,
-      gallery: setup.gallery,
-      classes: countClasses(setup.queryLabel, setup.galleryLabel, setup.classes),
-      sharedItems: setup.selfOf.reduce((total, self) => total + (self >= 0 ? 1 : 0), 0),
-      queriesWithoutMatch: setup.queries - matchedQueries,
-      positivePairs: inequalities.positive.pairs,
-      negativePairs: inequalities.negative.pairs,
-    },
+    verdict: { ...states, summary: summarise(source) },
+    data,
     notes,
     protocol: {
       distance: protocol.distance,
@@ -276,6 +281,14 @@ export async function auditFigures(
     ),
     remedies: [],
   };
+}
+
+function sampledNote(sampled: number, queries: number, pairBudget: number): string {
+  return (
+    `${count(sampled)} of ${counted(queries, 'query', 'queries')} were sampled, in proportion to their classes, because the ` +
+    `pairs exceed the budget of ${count(pairBudget)} ("pairBudget"); every figure is of these queries against the whole ` +
+    'gallery, and the intervals include the sampling.'
+  );
 }
 
 /** The ks ascending, with that of the deciding metric: `cmc@20` decides only if it is measured. */

@@ -34,6 +34,13 @@ import type {
   Violations,
   WorstPair,
 } from './report.ts';
+import {
+  farText,
+  type ThresholdSource,
+  thresholdPhrases,
+  thresholdsSentence,
+  whyNoThresholds,
+} from './thresholdFindings.ts';
 
 /** A piece of a sentence; the strong ones are its key phrases. */
 export interface Phrase {
@@ -76,7 +83,7 @@ export const gateWords: Readonly<Record<GateResult['state'], { word: string; ton
 };
 
 /** What the verdict's sentence is made from; a report is one. */
-export interface SummarySource {
+export interface SummarySource extends ThresholdSource {
   verdict: Omit<Verdict, 'summary'>;
   criterion: Report['criterion'];
   inequalities: Report['inequalities'];
@@ -92,7 +99,7 @@ export function verdictSentence(source: SummarySource): Phrase[] {
   return [
     ...rankingPhrases(source),
     { text: '; ' },
-    ...thresholdPhrases(source.verdict.thresholds),
+    ...thresholdPhrases(source),
     { text: '; ' },
     ...inequalityPhrases(source),
     { text: '.' },
@@ -119,13 +126,6 @@ function rankingPhrases({ verdict, criterion }: SummarySource): Phrase[] {
     case 'undecided':
       return [{ text: 'Ranking is undecided', strong: true }, { text: ` on the old gallery (${figures})` }];
   }
-}
-
-function thresholdPhrases(state: ThresholdState | null): Phrase[] {
-  if (state === 'kept') return [{ text: 'the old threshold holds', strong: true }];
-  if (state === 'restorable') return [{ text: 'the threshold must move', strong: true }];
-  if (state === 'broken') return [{ text: 'no threshold restores verification', strong: true }];
-  return [{ text: 'thresholds were not measured' }];
 }
 
 function inequalityPhrases({ verdict, inequalities }: SummarySource): Phrase[] {
@@ -165,19 +165,12 @@ export interface VerdictRow {
 export function verdictRows(report: Report): VerdictRow[] {
   const { verdict } = report;
   const ranking = rankingWords[verdict.state];
-  const thresholds = verdict.thresholds === null ? null : thresholdWords[verdict.thresholds];
-  const inequalities: { word: string; tone: Tone } =
-    verdict.inequalities === null ? { word: 'Not measured', tone: 'absent' } : inequalityWords[verdict.inequalities];
+  const absent: { word: string; tone: Tone } = { word: 'not measured', tone: 'absent' };
+  const thresholds = verdict.thresholds === null ? absent : thresholdWords[verdict.thresholds];
+  const inequalities = verdict.inequalities === null ? absent : inequalityWords[verdict.inequalities];
   return [
     { part: 'Ranking', word: sentence(ranking.word), tone: ranking.tone, text: rankingDetail(report) },
-    thresholds === null
-      ? {
-          part: 'Thresholds',
-          word: 'Not measured',
-          tone: 'absent',
-          text: 'This audit compared rankings and distances, not thresholds.',
-        }
-      : { part: 'Thresholds', word: sentence(thresholds.word), tone: thresholds.tone, text: '' },
+    { part: 'Thresholds', word: sentence(thresholds.word), tone: thresholds.tone, text: thresholdDetail(report) },
     {
       part: 'Inequalities',
       word: sentence(inequalities.word),
@@ -206,6 +199,12 @@ function rankingDetail(report: Report): string {
       ? `, ${gainShare(gain.value)} a full backfill${gain.against === 'paragon' ? ' with the paragon' : ''} would gain`
       : '';
   return `New queries may search the old gallery: ${change}${share}.`;
+}
+
+function thresholdDetail(report: Report): string {
+  if (report.verdict.thresholds === null) return whyNoThresholds(report);
+  const said = plain(thresholdsSentence(report));
+  return `At a false accept rate of ${farText(report.protocol.operatingFar)}, ${said.charAt(0).toLowerCase()}${said.slice(1)}`;
 }
 
 function deciding(entry: CriterionEntry, queries: number | null): string {

@@ -10,6 +10,14 @@ import type {
   ThresholdTransfer,
 } from './report.ts';
 
+/** What is said of thresholds is made from these parts of a report. */
+export interface ThresholdSource {
+  verdict: Pick<Report['verdict'], 'thresholds'>;
+  verification: Report['verification'];
+  protocol: Pick<Report['protocol'], 'operatingFar'>;
+  data: Pick<Report['data'], 'positivePairs' | 'negativePairs' | 'labelled'>;
+}
+
 /** A false accept rate as people say it: `1 %`, `0.01 %`. */
 export function farText(far: number): string {
   return percent(far, 4);
@@ -21,15 +29,24 @@ export function atFar<Row extends { far: number }>(rows: readonly Row[] | null |
 }
 
 /** What the old threshold does to new queries at the verdict's FAR; null where that was not measured. */
-export function operatingTransfer(report: Report): ThresholdTransfer | null {
+export function operatingTransfer(
+  report: Pick<ThresholdSource, 'verification' | 'protocol'>,
+): ThresholdTransfer | null {
   return atFar(report.verification?.transfer.newOld, report.protocol.operatingFar);
 }
 
-export function thresholdOf(report: Report, cell: CellName, far: number): ThresholdAtFar | null {
+export function thresholdOf(
+  report: Pick<ThresholdSource, 'verification'>,
+  cell: CellName,
+  far: number,
+): ThresholdAtFar | null {
   return atFar(report.verification?.cells[cell], far);
 }
 
-export function consequentialAt(report: Report, far: number): ConsequentialViolations | null {
+export function consequentialAt(
+  report: Pick<ThresholdSource, 'verification'>,
+  far: number,
+): ConsequentialViolations | null {
   return atFar(report.verification?.consequential, far);
 }
 
@@ -47,7 +64,7 @@ export function transferState(transfer: ThresholdTransfer, oldTar: number | null
 }
 
 /** Why there are no thresholds at the verdict's FAR, as a sentence. */
-export function whyNoThresholds(report: Report): string {
+export function whyNoThresholds(report: ThresholdSource): string {
   const { data, protocol, verification } = report;
   if (data.labelled === false) return 'Without labels no pair is known to be right or wrong.';
   if (data.positivePairs === 0) return 'There are no same-class pairs.';
@@ -60,7 +77,7 @@ export function whyNoThresholds(report: Report): string {
 }
 
 /** The one sentence of the thresholds. */
-export function thresholdsSentence(report: Report): Phrase[] {
+export function thresholdsSentence(report: ThresholdSource): Phrase[] {
   const found = operatingTransfer(report);
   const state = report.verdict.thresholds;
   if (!found || state === null)
@@ -89,6 +106,29 @@ export function thresholdsSentence(report: Report): Phrase[] {
           text: `: the old one, ${number(found.oldThreshold)}, ${standing}; the best of the same false accept rate, ${number(found.restoringThreshold)}, accepts ${percent(found.tarAtRestoringThreshold)}.`,
         },
       ];
+  }
+}
+
+/** What the verdict's sentence says of thresholds: "thresholds must move from .31 to .62". */
+export function thresholdPhrases(report: ThresholdSource): Phrase[] {
+  const found = operatingTransfer(report);
+  switch (found && report.verdict.thresholds) {
+    case 'kept':
+      return [{ text: 'the old threshold holds', strong: true }, { text: ` (${number(found?.oldThreshold)})` }];
+    case 'restorable':
+      return [
+        { text: 'thresholds must move', strong: true },
+        { text: ` from ${number(found?.oldThreshold)} to ${number(found?.restoringThreshold)}` },
+      ];
+    case 'broken': {
+      const before = found && thresholdOf(report, 'oldOld', found.far)?.tar;
+      return [
+        { text: 'no threshold restores verification', strong: true },
+        { text: ` (TAR ${number(found?.tarAtRestoringThreshold)} at best, ${number(before)} before)` },
+      ];
+    }
+    case null:
+      return [{ text: 'thresholds were not measured' }];
   }
 }
 
