@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { type AuditFigures, auditFigures } from '../../src/core/audit/auditFigures.ts';
 import type { AuditInput, AuditItems } from '../../src/core/audit/auditInput.ts';
+import { sampleRows } from '../../src/core/audit/sampling.ts';
+import { loadMatrix } from '../../src/core/audit/vectors.ts';
 import { type AuditProtocol, defaultProtocol } from '../../src/core/contract/protocol.ts';
-import { vectorsInMemory } from '../../src/core/data/vectorSource.ts';
+import { type VectorSource, vectorsInMemory } from '../../src/core/data/vectorSource.ts';
 import { createRandom } from '../../src/core/numeric/random.ts';
 import { silentProgress } from './silentProgress.ts';
 
@@ -102,6 +104,52 @@ describe('an audit of one pair', () => {
     const [low, high] = figures.retrieval.newOld.map?.interval ?? [1, 0];
     expect(whole.retrieval.newOld.map?.value).toBeGreaterThan(low - 0.05);
     expect(whole.retrieval.newOld.map?.value).toBeLessThan(high + 0.05);
+  });
+
+  it('measures a sample as it measures these queries alone', async () => {
+    const protocol = { pairBudget: 240 * 60, triplets: 5000 };
+    const sampled = await audit({ protocol });
+    const whole = pair();
+    const rows = sampleRows(whole.queries.labelOf, 60, 0);
+    const pick = async (source: VectorSource) =>
+      vectorsInMemory(
+        'picked',
+        (await loadMatrix(source, { columns: dimension, normalise: false }, rows)).values,
+        dimension,
+      );
+    const alone = await auditFigures(
+      {
+        ...whole,
+        queries: {
+          ...whole.queries,
+          count: 60,
+          ids: Array.from(rows, (row) => whole.queries.ids[row] as string),
+          labelOf: rows.map((row) => whole.queries.labelOf[row] as number),
+        },
+        vectors: {
+          ...whole.vectors,
+          oldQuery: await pick(whole.vectors.oldQuery),
+          newQuery: await pick(whole.vectors.newQuery),
+        },
+      },
+      { threads: 2 },
+      { progress: silentProgress },
+    );
+    for (const part of [
+      'data',
+      'retrieval',
+      'criterion',
+      'triplets',
+      'flips',
+      'verification',
+      'classes',
+      'worst',
+    ] as const) {
+      expect(sampled[part], part).toEqual(alone[part]);
+    }
+    const { references: _, ...inequalities } = sampled.inequalities;
+    expect(alone.inequalities).toMatchObject(inequalities);
+    expect(sampled.notes).toEqual([expect.stringMatching(/^60 of 240 queries were sampled/), ...(alone.notes ?? [])]);
   });
 
   it('leaves out the cells of a new gallery that is not given', async () => {

@@ -67,6 +67,7 @@ async function measure(data: Case, options: Options = {}): Promise<InequalityFig
       epsilons: [1e-6, 0.01, 0.05],
       worstPairs: 0,
       classPairs: false,
+      byItem: true,
       threads: 2,
       ...rest,
     },
@@ -98,6 +99,18 @@ async function everyPair(
 /** Compares all figures with those of the plain loops. */
 async function expectAsByLoops(data: Case, figures: InequalityFigures, epsilons = [1e-6, 0.01, 0.05]): Promise<void> {
   const pairs = await everyPair(data);
+  const strict = epsilons[0] as number;
+  const byItem = new Float64Array(data.gallery.count);
+  const openByItem = new Float64Array(data.gallery.count);
+  for (const pair of pairs) {
+    const loss = pair.sign === 'negative' ? pair.old - pair.new : pair.new - pair.old;
+    if (loss > strict) byItem[pair.gallery] = (byItem[pair.gallery] as number) + 1;
+    if (Math.abs(loss - strict) < 1e-6) openByItem[pair.gallery] = (openByItem[pair.gallery] as number) + 1;
+  }
+  byItem.forEach((expected, row) => {
+    const off = Math.abs((figures.byItem?.[row] as number) - expected);
+    expect(off).toBeLessThanOrEqual(openByItem[row] as number);
+  });
   for (const sign of ['positive', 'negative'] as const) {
     const sums = figures[sign];
     const pairCount = new Float64Array(data.queries.count);

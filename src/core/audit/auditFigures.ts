@@ -2,6 +2,7 @@ import { BackcompatError } from '../contract/errors.ts';
 import { summarise } from '../contract/findings.ts';
 import { count, counted } from '../contract/format.ts';
 import type { CellName, CriterionEntry, MetricName, Report } from '../contract/report.ts';
+import { advBctScores } from './advbct.ts';
 import { measureAgreement } from './agreement.ts';
 import type { AuditInput } from './auditInput.ts';
 import { measureBackfill } from './backfill/measureBackfill.ts';
@@ -156,6 +157,7 @@ export async function auditFigures(
   const criterion: Report['criterion'] = {};
   const gains: Report['updateGain'] = {};
   const tax: NonNullable<Report['tax']> = {};
+  const advbct: NonNullable<Report['advbct']> = {};
   const upgraded = paragon?.newNew ?? newNew;
   for (const name of names) {
     criterion[name] = criterionEntry({
@@ -180,6 +182,15 @@ export async function auditFigures(
       against: paragon ? 'paragon' : 'own-backfill',
     };
     if (paragon && newNew) tax[name] = compatibilityTax(value(paragon.newNew, name), value(newNew, name));
+    if (paragon && newNew) {
+      advbct[name] = advBctScores({
+        oldOld: value(oldOld, name),
+        newOld: value(newOld, name),
+        newNew: value(newNew, name),
+        paragon: value(paragon.newNew, name),
+        paragonGainInterval: differenceInterval(paragon.newNew, oldOld, name),
+      });
+    }
   }
 
   const verification = verificationOf(measured, statistics, accepted);
@@ -240,7 +251,7 @@ export async function auditFigures(
       newOld: paragon.newOld && cellOf(statistics, paragon.newOld, matchedQueries, plan.confidence),
       newNew: cellOf(statistics, paragon.newNew, matchedQueries, plan.confidence),
     },
-    advbct: null,
+    advbct: paragon && newNew ? advbct : null,
     inequalities,
     triplets: {
       sampled: sum(measured.triplets.sampled),

@@ -81,10 +81,15 @@ export function updateGain(
   upgraded: number,
   denominatorInterval: Interval | null,
 ): number | null {
-  const denominator = upgraded - old;
-  if (!(denominator > 0) || denominatorInterval === null) return null;
-  if (denominatorInterval[0] <= 0 && denominatorInterval[1] >= 0) return null;
-  return (current - old) / denominator;
+  const denominator = fullGain(old, upgraded, denominatorInterval);
+  return denominator === null ? null : (current - old) / denominator;
+}
+
+/** What a full upgrade gains; null when it is not positive or its interval holds 0, so that nothing can be a share of it. */
+export function fullGain(old: number, upgraded: number, interval: Interval | null): number | null {
+  const gain = upgraded - old;
+  if (!(gain > 0) || interval === null) return null;
+  return interval[0] <= 0 && interval[1] >= 0 ? null : gain;
 }
 
 /** Compatibility tax: what the paragon, trained without the constraint, reaches more on its own gallery. */

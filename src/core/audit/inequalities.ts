@@ -26,6 +26,8 @@ export interface InequalityInput {
   /** How many worst pairs of each sign to list; 0: none. */
   worstPairs: number;
   classPairs: boolean;
+  /** Count the violations of each gallery item. */
+  byItem?: boolean;
   /** 0, step, 2 step, ... (2 to 255 of them): rates of the whole set at these as well. */
   tolerances?: readonly number[];
   threads: number | null;
@@ -47,6 +49,8 @@ export interface InequalityFigures {
   worst: { positive: PairDifference[]; negative: PairDifference[] };
   /** At most 100, worst first; see `ClassPairs` for which and in what order. Empty unless asked for. */
   classPairs: ClassPairFigures[];
+  /** Violations at the first epsilon, of both signs, of each gallery row; null unless asked for. */
+  byItem: Float64Array | null;
   toleranceRates: { positive: number[]; negative: number[] } | null;
 }
 
@@ -120,6 +124,7 @@ class InequalityPass {
   readonly #worst: Record<'positive' | 'negative', WorstPairs> | null;
   readonly #classPairs: ClassPairs | null;
   readonly #groups: 'none' | 'query' | 'gallery';
+  readonly #byItem: Float64Array | null;
   readonly #grid: ToleranceGrid | null;
   readonly #tolerances: Record<'positive' | 'negative', ToleranceCounts> | null;
   readonly #sessions = new Map<string, Session>();
@@ -152,6 +157,7 @@ class InequalityPass {
         : null;
     this.#classPairs = input.classPairs ? new ClassPairs(setup) : null;
     this.#groups = this.#chooseGroups();
+    this.#byItem = input.byItem ? new Float64Array(setup.gallery) : null;
     this.#grid = tolerances ? toleranceGrid(tolerances) : null;
     this.#tolerances = this.#grid && {
       positive: new ToleranceCounts(this.#grid),
@@ -207,6 +213,7 @@ class InequalityPass {
           violations: positive.violations[0] ?? new Float64Array(setup.queries),
           severity: positive.severity,
         }) ?? [],
+      byItem: this.#byItem,
       toleranceRates: this.#tolerances && {
         positive: this.#tolerances.positive.rates(total(positive.pairs)),
         negative: this.#tolerances.negative.rates(total(negative.pairs)),
@@ -262,6 +269,7 @@ class InequalityPass {
       const signs = bothSigns && !this.#countsOnly ? (['negative', 'positive'] as const) : (['negative'] as const);
       for (const sign of signs) {
         this.#addSums(sign, results[sign]?.data as Float32Array, first, end, tile);
+        if (this.#byItem !== null) addByItem(results[`${sign}ByItem`]?.data as Float32Array, part, tile, this.#byItem);
         this.#tolerances?.[sign].add(results[`${sign}Codes`]?.data as Uint16Array);
       }
       if (groups !== null) this.#addGroups(results, groups.slots, queryLabels, galleryLabels);
@@ -329,6 +337,7 @@ class InequalityPass {
         bothSigns,
         countsOnly: this.#countsOnly,
         maxima: this.#worst !== null,
+        byItem: this.#byItem !== null,
         groups,
         tolerances: this.#grid,
       }),
@@ -432,6 +441,14 @@ class InequalityPass {
     this.#lastBreath = now;
     await this.#hooks.progress.breathe();
     throwIfCancelled(this.#hooks.signal);
+  }
+}
+
+/** Adds what a tile counted for each of its gallery positions to the rows that lie there. */
+function addByItem(counts: Float32Array, part: GalleryPart, tile: TileSpan, into: Float64Array): void {
+  for (let k = 0; k < counts.length; k++) {
+    const row = part.order.rowAt[tile.start + k] as number;
+    into[row] = (into[row] as number) + (counts[k] as number);
   }
 }
 

@@ -14,6 +14,8 @@ export interface TileGraph {
   countsOnly: boolean;
   /** The largest severity of each query as well. */
   maxima: boolean;
+  /** The violations of each gallery item as well. */
+  byItem: boolean;
   /**
    * Sums of negative pairs over classes as well: of queries (`classes` x gallery rows) or of gallery
    * items (queries x `classes`), by one product with a matrix of zeros and ones.
@@ -43,8 +45,9 @@ const STEEP = 2 ** 100;
  * int64 `selfPairs` [m, 2] (row, column of pairs that do not count); with `groups`: `groups` [c, q] or [n, c].
  *
  * outputs: `negative` [q, 1 + epsilons (+ 1)]: summed severity, violations at each epsilon, and the
- * maximum (`countsOnly`: [q, epsilons], the violations alone); `groupViolations` (first epsilon), `groupSeverity`; with `tolerances` `negativeCodes` [q, n]
- * (0 where the pair has the other sign); with `bothSigns` `positive` and `positiveCodes` alike.
+ * maximum (`countsOnly`: [q, epsilons], the violations alone); with `byItem` `negativeByItem` [1, n] (first epsilon);
+ * `groupViolations` (first epsilon), `groupSeverity`; with `tolerances` `negativeCodes` [q, n]
+ * (0 where the pair has the other sign); with `bothSigns` `positive`, `positiveByItem` and `positiveCodes` alike.
  */
 export function buildTileGraph(tile: TileGraph): Uint8Array {
   const graph = new GraphBuilder('inequalities');
@@ -56,6 +59,10 @@ export function buildTileGraph(tile: TileGraph): Uint8Array {
     const sums = [severity, ...steps].map((value) => graph.node('ReduceSum', [value, axis], { keepdims: 1 }));
     if (tile.maxima) sums.push(graph.node('ReduceMax', [severity, axis], { keepdims: 1 }));
     graph.output(sign, graph.node('Concat', sums, { axis: 1 }), 'float32', ['q', sums.length]);
+    if (tile.byItem) {
+      const byItem = graph.node('ReduceSum', [steps[0] as Value, graph.int64s([0])], { keepdims: 1 });
+      graph.output(`${sign}ByItem`, byItem, 'float32', [1, 'n']);
+    }
     if (tile.tolerances) graph.output(`${sign}Codes`, exceeded(graph, severity, tile.tolerances), 'uint16', ['q', 'n']);
     return { severity, violations: steps[0] as Value };
   };

@@ -92,6 +92,7 @@ export async function measurePair(
       epsilons: protocol.epsilons,
       worstPairs: WORST_PAIRS,
       classPairs: true,
+      byItem: true,
       threads: options.threads,
     },
     hooks,

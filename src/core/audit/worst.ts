@@ -3,6 +3,8 @@ import type { AuditInput } from './auditInput.ts';
 import type { PairDifference } from './inequalities.ts';
 import type { MeasuredPair } from './measurePair.ts';
 
+const HUBS = 100;
+
 /**
  * The worst of everything, by name (metrics.md section 10).
  * @param rows audited query rows, as `measurePair` got them
@@ -28,7 +30,7 @@ export function worstOf(
     positivePairs: inequalities.worst.positive.map(named),
     negativePairs: inequalities.worst.negative.map(named),
     flippedQueries,
-    hubs: [],
+    hubs: hubsOf(inequalities.byItem ?? new Float64Array(0), gallery.ids),
     classPairs: inequalities.classPairs.map(({ sign, queryClass, galleryClass, pairs, violations, severity }) => ({
       queryLabel: gallery.classNames[queryClass] as string,
       galleryLabel: gallery.classNames[galleryClass] as string,
@@ -38,4 +40,19 @@ export function worstOf(
       severity,
     })),
   };
+}
+
+/** The gallery items in most violations, whichever the sign; ties by gallery row. */
+function hubsOf(violations: Float64Array, ids: readonly string[]): Worst['hubs'] {
+  const counts = violations.slice().sort().reverse();
+  // All rows that could be among the first: fewer to sort than a million.
+  const least = Math.max(1, counts[HUBS - 1] ?? 1);
+  const rows: number[] = [];
+  violations.forEach((count, row) => {
+    if (count >= least) rows.push(row);
+  });
+  return rows
+    .sort((a, b) => (violations[b] as number) - (violations[a] as number) || a - b)
+    .slice(0, HUBS)
+    .map((row) => ({ gallery: ids[row] as string, violations: violations[row] as number }));
 }
