@@ -87,7 +87,7 @@ function unpackPage(codec: CompressionCodec, packed: Uint8Array, size: number): 
   if (codec === 'BROTLI') return brotliDecompressSync(packed, { maxOutputLength: size });
   if (codec === 'ZSTD') {
     refuseLargerZstd(packed, size);
-    return decompressZstd(packed, new Uint8Array(size));
+    return decompressZstd(packed);
   }
   const unpackOther = compressors[codec];
   if (unpackOther === undefined) throw new Error(`its codec ${codec} is not known`);
@@ -97,9 +97,12 @@ function unpackPage(codec: CompressionCodec, packed: Uint8Array, size: number): 
 /** A zstd block holds at most so much (RFC 8878, 3.1.1.2.4). */
 const ZSTD_BLOCK_BYTES = 2 ** 17;
 
+/** What the reference decoder allows a frame without asking. */
+const MAX_ZSTD_WINDOW_LOG = 27;
+
 /**
- * The decoder writes no further than its output, but works through everything: a page whose frame says that it is
- * larger, or has many times the blocks that its size needs, is refused before.
+ * The decoder allocates and works through whatever a frame asks for: a page whose frame says that it is larger than the
+ * page, wants a huge window, or has many times the blocks that its size needs, is refused before.
  */
 function refuseLargerZstd(packed: Uint8Array, size: number): void {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
@@ -108,6 +111,9 @@ function refuseLargerZstd(packed: Uint8Array, size: number): void {
   const isSingleSegment = (descriptor & 0x20) !== 0;
   const sizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6] as number;
   const dictionaryBytes = [0, 1, 2, 4][descriptor & 3] as number;
+  if (!isSingleSegment && 10 + ((packed[5] as number) >> 3) > MAX_ZSTD_WINDOW_LOG) {
+    throw new Error('a zstd frame wants a window of more than 128 MiB');
+  }
   let at = 5 + (isSingleSegment ? 0 : 1) + dictionaryBytes;
   let claimed = 0;
   for (let i = 0; i < sizeBytes; i++) claimed += (packed[at + i] ?? 0) * 2 ** (8 * i);
