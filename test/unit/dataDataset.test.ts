@@ -197,11 +197,4 @@ describe('loadDataset and selectPart', () => {
     expect(items.images).toBeNull();
     expect(selectPart(items, definition, 'half').rowFile).toBe(path.join(folder, 'gallery.csv'));
   });
-
-  it('says of kinds to come that they are not supported yet', async () => {
-    const manifest = await errorOf(loadDataset({ manifest: 'm.csv' }, 'products', '/'));
-    expect(manifest).toMatchObject({ code: 'bad-config', place: { field: 'datasets.products.manifest' } });
-    expect(manifest.message).toContain('"manifest" is not supported yet');
-    expect((await errorOf(loadDataset({ text: 't.jsonl' }, 'titles', '/'))).code).toBe('not-found');
-  });
 });

@@ -29,8 +29,8 @@ export function crossCheck(config: Config): Finding[] {
     ]);
     const [name] = splitReference(reference);
     const definition = Object.hasOwn(datasets, name) ? (datasets[name] as DatasetDefinition) : undefined;
-    // The parts of a manifest are in the file, not here.
-    if (definition && 'manifest' in definition && definition.split !== undefined) return;
+    // The parts that a column names are in the file, not here.
+    if (definition && 'split' in definition && definition.split !== undefined) return;
     checkName(path, reference, known, definition && reference.includes('/') ? 'part' : 'dataset');
   };
   const checkTemperature = (path: JsonPath, head: { temperature?: number; scale?: number } | undefined): void => {
@@ -53,6 +53,16 @@ export function crossCheck(config: Config): Finding[] {
         message: `${pathText(['datasets', name, 'splits'])}: the shares sum to ${Number(sum.toFixed(6))}, more than 1.`,
       });
     }
+  }
+
+  for (const [name, definition] of Object.entries(datasets)) {
+    if (definition.splits === undefined || !('split' in definition) || definition.split === undefined) continue;
+    findings.push({
+      path: ['datasets', name, 'splits'],
+      at: 'key',
+      message: `${pathText(['datasets', name])} gives both "split" and "splits".`,
+      remedy: 'Keep one: "split" names the column with the parts, "splits" makes them.',
+    });
   }
 
   for (const [name, definition] of Object.entries(config.checkpoints ?? {})) {

@@ -4,16 +4,19 @@ import type { DatasetDefinition } from '../config/schema.ts';
 import { BackcompatError } from '../contract/errors.ts';
 import { readIdx } from './idx.ts';
 import { readImageFolder } from './imageFolder.ts';
+import type { ItemColumns } from './itemBuilder.ts';
 import { type ItemSet, selectItems } from './itemSet.ts';
-import { readLabelTable } from './labelTable.ts';
+import { readManifest } from './manifest.ts';
 import { splitItems } from './split.ts';
 import { readTextTable } from './textTable.ts';
+import { readVectorItems } from './vectorItems.ts';
+import { splitArrayName } from './vectorTable.ts';
 
 /**
  * Loads all items of a dataset, without their content.
  * @param name the dataset's name: the ids begin with it
  * @param baseFolder what paths in the definition are relative to
- * @throws BackcompatError `bad-config` for kinds that are not supported yet; errors of the readers
+ * @throws BackcompatError of the readers
  */
 export async function loadDataset(definition: DatasetDefinition, name: string, baseFolder: string): Promise<ItemSet> {
   const resolve = (file: string): string => path.resolve(baseFolder, file);
@@ -21,29 +24,32 @@ export async function loadDataset(definition: DatasetDefinition, name: string, b
   if ('idx' in definition) {
     return readIdx({ images: resolve(definition.idx.images), labels: resolve(definition.idx.labels) }, name);
   }
-  if ('items' in definition) return readLabelTable(resolve(definition.items), { name, idPrefix: name });
-  if ('text' in definition) {
-    const { field, label, id, slices, split } = definition;
-    return readTextTable(resolve(definition.text), { name, field, columns: { label, id, slices, split } });
+  if ('items' in definition) {
+    const { file, array } = await splitArrayName(resolve(definition.items));
+    return readVectorItems(file, { name, idPrefix: name, array, columns: columnsOf(definition) });
   }
-  const key = 'manifest';
-  throw new BackcompatError('bad-config', `Dataset ${JSON.stringify(name)}: "${key}" is not supported yet.`, {
-    place: { field: `datasets.${name}.${key}` },
-    remedy: 'Use "images", "idx", "text" or "items".',
-  });
+  const columns = { ...columnsOf(definition), split: definition.split };
+  if ('text' in definition) return readTextTable(resolve(definition.text), { name, field: definition.field, columns });
+  return readManifest(resolve(definition.manifest), name, definition.path ?? 'path', columns);
+}
+
+function columnsOf({ label, id, slices }: ItemColumns): ItemColumns {
+  return { label, id, slices };
 }
 
 /**
- * A part of a loaded dataset by the definition's splits and seed (stratified, see `splitItems`), or all of it.
+ * A part of a loaded dataset, or all of it: by the column that names parts, or by the definition's splits and seed
+ * (stratified, see `splitItems`).
  * @param part name of the part; null: the whole dataset
  * @throws BackcompatError `bad-config` for an unknown or empty part, with the known ones
  */
 export function selectPart(items: ItemSet, definition: DatasetDefinition, part: string | null): ItemSet {
   if (part === null) return items;
+  const byColumn = 'split' in definition && definition.split !== undefined && items.parts !== undefined;
   const shares = definition.splits ?? {};
-  const place = { field: `datasets.${items.name}.splits` };
-  if (!Object.hasOwn(shares, part)) {
-    const known = Object.keys(shares);
+  const known = byColumn ? [...new Set(items.parts)].filter((name) => name !== '') : Object.keys(shares);
+  const place = { field: `datasets.${items.name}.${byColumn ? 'split' : 'splits'}` };
+  if (!known.includes(part)) {
     const suggestion = closest(part, known);
     throw new BackcompatError(
       'bad-config',
@@ -59,7 +65,9 @@ export function selectPart(items: ItemSet, definition: DatasetDefinition, part: 
       },
     );
   }
-  const indices = splitItems(items.labelOf, items.classNames, shares, definition.seed ?? 0).get(part) as Int32Array;
+  const indices = byColumn
+    ? rowsOfPart(items.parts as readonly string[], part)
+    : (splitItems(items.labelOf, items.classNames, shares, definition.seed ?? 0).get(part) as Int32Array);
   if (indices.length === 0) {
     throw new BackcompatError(
       'bad-data',
@@ -68,4 +76,12 @@ export function selectPart(items: ItemSet, definition: DatasetDefinition, part: 
     );
   }
   return selectItems(items, indices, `${items.name}/${part}`);
+}
+
+function rowsOfPart(parts: readonly string[], part: string): Int32Array {
+  const rows: number[] = [];
+  parts.forEach((name, row) => {
+    if (name === part) rows.push(row);
+  });
+  return Int32Array.from(rows);
 }

@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import yauzl from 'yauzl';
 import { BackcompatError } from '../contract/errors.ts';
-import { type NpyHeader, readNpyHeader } from './npy.ts';
+import { type NpyHeader, readNpyHeader, typeWords } from './npy.ts';
+import type { ArrayInfo } from './vectorArray.ts';
 
 /** An archive of arrays has a handful; each costs a look. */
 const MAX_MEMBERS = 1000;
@@ -55,6 +56,14 @@ export async function readMembers(file: string): Promise<Member[]> {
         'Save arrays with np.savez; a PyTorch checkpoint holds a model, which is exported with torch.onnx.export.',
     });
   });
+}
+
+/** What the header of a member says. */
+export function memberInfo({ name, header }: Member): ArrayInfo {
+  const { type, shape } = header;
+  const float = /^[<>=]f([248])$/.exec(type)?.[1];
+  const isVectors = float !== undefined && shape.length === 2 && shape.every((length) => length > 0);
+  return { name, type: float === undefined ? typeWords(type) : `float${8 * Number(float)}`, shape, isVectors };
 }
 
 async function memberOf(file: string, zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<Member> {

@@ -29,6 +29,9 @@ interface Candidate extends VectorColumns {
 /** What columns are called that are no components, unless the caller says so. */
 const notComponents = ['label', 'id'];
 
+/** Two or three numbered columns are measures of an item rather than its vector. */
+const CERTAIN_COMPONENTS = 4;
+
 /**
  * Looks for vectors in a table with a header, by its schema (Parquet) or its first rows: columns of lists; columns
  * that are numbered from 0 or 1 behind a common name (`v0`, `v1`, ...); else all columns of numbers.
@@ -56,7 +59,8 @@ export async function findVectorColumns(
     info: { name, type: 'columns', shape: [members.length], isVectors: true },
     isCertain,
   });
-  for (const [name, members] of groups) candidates.push(components(name, members, true));
+  for (const [name, members] of groups)
+    candidates.push(components(name, members, members.length >= CERTAIN_COMPONENTS));
   if (candidates.length === 0 && numbers.length > 1) candidates.push(components('', numbers, false));
   return { columns, candidates };
 }

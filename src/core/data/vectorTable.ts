@@ -3,8 +3,8 @@ import path from 'node:path';
 import { BackcompatError } from '../contract/errors.ts';
 import { type ConvertOptions, convertVectors } from './convertVectors.ts';
 import { openFile, readFully } from './files.ts';
-import { NPY_MAGIC, openNpy, readNpyHeader, tableOf, typeWords } from './npy.ts';
-import { type Member, memberBytes, readMembers } from './npz.ts';
+import { NPY_MAGIC, openNpy, readNpyHeader, tableOf } from './npy.ts';
+import { type Member, memberBytes, memberInfo, readMembers } from './npz.ts';
 import { openComponentColumns, openListColumn } from './parquetVectors.ts';
 import { columnMajorSource, decodeFloats, floatBytes, type RawTable, rawSource } from './rawTable.ts';
 import { type RowFormat, rowFormatOf, rowFormatOfName } from './rowTable.ts';
@@ -187,13 +187,6 @@ async function openMember(file: string, wanted: string | null, options: OpenVect
     async close() {},
   };
   return convertVectors(file, member.name, label, stream, options);
-}
-
-function memberInfo({ name, header }: Member): ArrayInfo {
-  const { type, shape } = header;
-  const float = /^[<>=]f([248])$/.exec(type)?.[1];
-  const isVectors = float !== undefined && shape.length === 2 && shape.every((length) => length > 0);
-  return { name, type: float === undefined ? typeWords(type) : `float${8 * Number(float)}`, shape, isVectors };
 }
 
 function openColumns(file: string, format: RowFormat, columns: VectorColumns): Promise<VectorStream> | VectorStream {

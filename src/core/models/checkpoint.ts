@@ -4,7 +4,7 @@ import type { ItemSet } from '../data/itemSet.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
 import { type EmbedOptions, embedItems } from './embedItems.ts';
 import { type ModelCheckpoint, openModelCheckpoint } from './modelCheckpoint.ts';
-import { openTableCheckpoint, type TableCheckpoint } from './tableCheckpoint.ts';
+import { type OpenTableOptions, openTableCheckpoint, type TableCheckpoint } from './tableCheckpoint.ts';
 
 /**
  * Something that gives every item a vector. Both kinds have `name`, `kind`, `path` (as the user gave it),
@@ -12,10 +12,9 @@ import { openTableCheckpoint, type TableCheckpoint } from './tableCheckpoint.ts'
  */
 export type Checkpoint = ModelCheckpoint | TableCheckpoint;
 
-export interface OpenOptions {
+export interface OpenOptions extends OpenTableOptions {
   /** Threads of one operator; null: one a core. */
   threads?: number | null;
-  signal?: AbortSignal;
 }
 
 /**
@@ -34,7 +33,7 @@ export async function openCheckpoint(
 ): Promise<Checkpoint> {
   throwIfCancelled(options.signal);
   return 'vectors' in definition
-    ? openTableCheckpoint(name, definition, baseFolder)
+    ? openTableCheckpoint(name, definition, baseFolder, options)
     : openModelCheckpoint(name, definition, baseFolder, options);
 }
 

@@ -2,11 +2,14 @@ import path from 'node:path';
 import { quotedList } from '../config/closest.ts';
 import type { TableCheckpointDefinition } from '../config/schema.ts';
 import { BackcompatError } from '../contract/errors.ts';
+import type { Progress } from '../contract/runs.ts';
 import { fingerprintOfFiles } from '../data/files.ts';
+import type { ItemColumns } from '../data/itemBuilder.ts';
 import type { ItemSet } from '../data/itemSet.ts';
-import { readLabelTable } from '../data/labelTable.ts';
-import { openNpy } from '../data/npy.ts';
+import { readVectorItems } from '../data/vectorItems.ts';
 import { selectRows, type VectorSource } from '../data/vectorSource.ts';
+import { openVectors, splitArrayName } from '../data/vectorTable.ts';
+import { cacheFolder as folderOfCache } from '../runs/runDirectory.ts';
 
 /** Vectors that a model produced elsewhere, found by item id. */
 export interface TableCheckpoint {
@@ -32,14 +35,22 @@ interface Part {
   firstRow: number;
 }
 
+export interface OpenTableOptions {
+  /** Where tables that cannot be read in place are converted to. Default: the cache beside the config. */
+  cacheFolder?: string;
+  progress?: Progress;
+  signal?: AbortSignal;
+}
+
 /** See `openCheckpoint`. */
 export async function openTableCheckpoint(
   name: string,
   definition: TableCheckpointDefinition,
   baseFolder: string,
+  options: OpenTableOptions = {},
 ): Promise<TableCheckpoint> {
   const vectorFiles = [definition.vectors].flat();
-  const labelFiles = definition.labels === undefined ? [] : [definition.labels].flat();
+  const labelFiles = definition.labels === undefined ? vectorFiles : [definition.labels].flat();
   if (vectorFiles.length !== labelFiles.length) {
     throw new BackcompatError(
       'bad-config',
@@ -47,15 +58,19 @@ export async function openTableCheckpoint(
       { remedy: 'Give one label file for each file of vectors, in the same order.' },
     );
   }
+  const { label, id } = definition;
+  const columns = { label, id };
+  const cacheFolder = folderOfCache(baseFolder);
   const parts: Part[] = [];
   const close = async (): Promise<void> => {
     for (const part of parts) await part.vectors.close();
   };
   try {
     for (const [index, given] of vectorFiles.entries()) {
-      parts.push(
-        await openPart(path.resolve(baseFolder, given), path.resolve(baseFolder, labelFiles[index] as string), parts),
-      );
+      const { file, array } = await splitArrayName(path.resolve(baseFolder, given));
+      const labels = await splitArrayName(path.resolve(baseFolder, labelFiles[index] as string));
+      const vectors = { file, array: array ?? definition.array ?? null };
+      parts.push(await openPart(vectors, labels, columns, { cacheFolder, ...options }, parts));
     }
     const all = concatenated(name, parts);
     const rowOfId = await indexIds(name, parts, all);
@@ -65,7 +80,7 @@ export async function openTableCheckpoint(
       path: vectorFiles.join(', '),
       dimension: all.dimension,
       notes: [],
-      fingerprint: () => fingerprintOfFiles(parts.flatMap((part) => [part.vectorFile, part.labelFile])),
+      fingerprint: () => fingerprintOfFiles([...new Set(parts.flatMap((part) => [part.vectorFile, part.labelFile]))]),
       vectorsOf: (items) => ({
         ...selectRows(all, rowsOf(name, parts, rowOfId, items), `${name} on ${items.name}`),
         // The files are the checkpoint's: other selections read them too.
@@ -79,10 +94,28 @@ export async function openTableCheckpoint(
   }
 }
 
-async function openPart(vectorFile: string, labelFile: string, before: readonly Part[]): Promise<Part> {
-  const vectors = await openNpy(vectorFile);
+interface FileArray {
+  file: string;
+  array: string | null;
+}
+
+async function openPart(
+  { file: vectorFile, array }: FileArray,
+  { file: labelFile, array: labelArray }: FileArray,
+  columns: ItemColumns,
+  options: OpenTableOptions & { cacheFolder: string },
+  before: readonly Part[],
+): Promise<Part> {
+  const except = [columns.label, columns.id].filter((column) => column !== undefined);
+  const vectors = await openVectors(vectorFile, { ...options, array, except });
   try {
-    const labels = await readLabelTable(labelFile, { name: labelFile, idPrefix: labelFile });
+    const labels = await readVectorItems(labelFile, {
+      name: labelFile,
+      idPrefix: labelFile,
+      columns: { ...columns, slices: [] },
+      array: labelFile === vectorFile ? array : labelArray,
+      signal: options.signal,
+    });
     checkSameLength(vectors, labels, labelFile);
     const [first] = before;
     if (first && first.vectors.dimension !== vectors.dimension) {
