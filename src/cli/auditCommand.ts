@@ -23,6 +23,9 @@ Examples:
   backcompat audit --old g1.npy --labels gallery.csv \\
     --query-old q1.npy --query-new q2.npy --query-labels queries.csv
                                                      queries against a gallery that only v1 has seen
+  backcompat audit --old v1.parquet --new v2.parquet ids and labels are columns beside the vectors
+  backcompat audit --old 'both.npz#old' --new 'both.npz#new'
+                                                     FILE#NAME picks an array, or a column of vectors
 
 Exit status:
   0  done, gates passed      1  the run failed           2  bad input or usage
@@ -35,12 +38,18 @@ export function addAuditCommand(program: Command, services: CliServices, end: (s
     .description('measure whether new vectors can be used against an old gallery')
     .argument('[config]', 'a config (default: backcompat.json in this folder)')
     .option('--pair <name>', 'one pair of the config (default: all)')
-    .option('--old <file>', 'vectors of the gallery, old model (without a config)')
+    .option(
+      '--old <file>',
+      'vectors of the gallery, old model (without a config): npy, npz, safetensors, parquet, csv, tsv, jsonl',
+    )
     .option('--new <file>', 'vectors of the gallery, new model')
-    .option('--labels <file>', 'labels of the gallery, CSV')
+    .option(
+      '--labels <file>',
+      'labels of the gallery: csv, tsv, jsonl, parquet (default: what the vector files hold themselves)',
+    )
     .option('--query-old <file>', 'vectors of the queries, old model')
     .option('--query-new <file>', 'vectors of the queries, new model')
-    .option('--query-labels <file>', 'labels of the queries, CSV');
+    .option('--query-labels <file>', 'labels of the queries (default: as --labels)');
   addOverrideOptions(command);
   command
     .option('--out <dir>', "the run's directory; of several pairs one folder each (default: below .backcompat/runs)")

@@ -54,29 +54,29 @@ function planTables(options: AuditOptions): AuditJob {
   const { old, labels, queryOld, queryNew, queryLabels } = options;
   const example = 'Example: backcompat audit --old v1.npy --new v2.npy --labels items.csv';
   if (old === undefined) throw usageError('--old is missing: the vectors that fill the gallery.', example);
-  if (labels === undefined) throw usageError('--labels is missing: the labels of the gallery.', example);
-  const queries = { '--query-old': queryOld, '--query-new': queryNew, '--query-labels': queryLabels };
+  const queries = { '--query-old': queryOld, '--query-new': queryNew };
   const missing = Object.entries(queries).filter(([, value]) => value === undefined);
-  if (missing.length > 0 && missing.length < 3) {
+  if (missing.length === 1 || (missing.length === 2 && queryLabels !== undefined)) {
     throw usageError(
-      `${missing.map(([name]) => name).join(' and ')} missing: query tables come all three or not at all.`,
+      `${missing.map(([name]) => name).join(' and ')} missing: query vectors come of both models or not at all.`,
     );
   }
   if (options.new === undefined && missing.length > 0) {
     throw usageError(
       '--new is missing: without query tables the new vectors of the gallery are the queries.',
-      'Give --new, or --query-old, --query-new and --query-labels.',
+      'Give --new, or --query-old and --query-new.',
     );
   }
   const absolute = (file: string | undefined) => (file === undefined ? null : path.resolve(file));
   const baseFolder = process.cwd();
-  const stem = (file: string) => path.basename(file, path.extname(file));
+  // Of `export/v.npz#old`: v-old.
+  const stem = (file: string) => path.basename(file).replace(/\.[^.#]*(#|$)/, (_, hash: string) => (hash ? '-' : ''));
   const table = (name: string, file: string | null) => (file === null ? [] : [name, file]);
   const source = {
     kind: 'tables' as const,
     oldGallery: path.resolve(old),
     newGallery: absolute(options.new),
-    galleryLabels: path.resolve(labels),
+    galleryLabels: absolute(labels),
     oldQuery: absolute(queryOld),
     newQuery: absolute(queryNew),
     queryLabels: absolute(queryLabels),

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Report } from '../../src/core/contract/report.ts';
-import { writeNpy } from '../../src/core/data/npy.ts';
+import { openNpy, writeNpy } from '../../src/core/data/npy.ts';
 import { vectorsInMemory } from '../../src/core/data/vectorSource.ts';
 import { createRandom } from '../../src/core/numeric/random.ts';
 
@@ -85,12 +85,40 @@ describe('backcompat audit on tables', () => {
     expect(two.verdict).toEqual(one.verdict);
   });
 
+  it('takes labels from beside the vectors, and gives the figures of npy and CSV', async () => {
+    const lines = async (name: string): Promise<string> => {
+      const source = await openNpy(path.join(folder, name));
+      const values = new Float32Array(items * dimension);
+      await source.read(0, items, values);
+      await source.close();
+      const row = (item: number) => [...values.subarray(item * dimension, (item + 1) * dimension)];
+      return Array.from({ length: items }, (_, item) =>
+        JSON.stringify({ id: `i${item}`, label: `class ${item % 6}`, vector: row(item) }),
+      ).join('\n');
+    };
+    writeFileSync(path.join(folder, 'old.jsonl'), await lines('old.npy'));
+    writeFileSync(path.join(folder, 'new.jsonl'), await lines('new.npy'));
+    const figures = (...args: string[]) => {
+      const { status, stdout, stderr } = run('audit', ...args, '--json', '-');
+      expect(status, stderr).toBe(0);
+      const { retrieval, inequalities, data } = JSON.parse(stdout) as Report;
+      return { retrieval, inequalities, classes: data.classes };
+    };
+    const own = figures('--old', 'old.jsonl', '--new', 'new.jsonl#vector');
+    expect(own).toEqual(figures('--old', 'old.npy', '--new', 'new.npy', '--labels', 'old.jsonl'));
+    writeFileSync(path.join(folder, 'other.jsonl'), (await lines('new.npy')).replace('"i7"', '"x"'));
+    const { status, stderr } = run('audit', '--old', 'old.jsonl', '--new', 'other.jsonl');
+    expect(status).toBe(2);
+    expect(stderr).toContain('differ in row 8: the ids are "i7" and "x"');
+  });
+
   it.each([
     ['a file that does not exist', ['--old', 'nowhere.npy'], 'nowhere.npy'],
     ['a table of another length', ['--new', 'short.npy'], '60 vectors'],
     ['NaN and zero rows, by number', ['--new', 'bad.npy'], 'row 4 with NaN'],
     ['a header that claims more than the file', ['--old', 'huge.npy'], 'claims'],
-    ['something else', ['--old', 'labels.csv'], 'not an npy file'],
+    ['something else', ['--old', 'labels.csv'], 'labels.csv holds no vectors; its columns are "label"'],
+    ['an array that is not there', ['--old', 'old.npy#x'], 'one npy array, which has no name: "x"'],
     ['vectors of another length without a rule', ['--new', 'wide.npy'], '"slice"'],
     ['one class only', ['--labels', 'one.csv'], 'class "same"'],
     ['no query with a match', ['--labels', 'unique.csv'], 'No query'],

@@ -7,13 +7,16 @@ export interface AuditRequest {
     | { kind: 'config'; file: string; pair: string }
     | {
         kind: 'tables';
+        /** Files of vectors, `file#array` for an array of a file. */
         oldGallery: string;
         /** Absent: the newNew and oldNew cells are not measured; needs query tables. */
         newGallery: string | null;
-        galleryLabels: string;
-        /** All three query tables, or none: then the gallery is audited leave-one-out. */
+        /** Absent: ids, labels and slices are those that the files of vectors hold themselves, if any. */
+        galleryLabels: string | null;
+        /** Both query tables, or none: then the gallery is audited leave-one-out. */
         oldQuery: string | null;
         newQuery: string | null;
+        /** As `galleryLabels`. */
         queryLabels: string | null;
       };
   overrides: AuditOverrides;

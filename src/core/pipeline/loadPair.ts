@@ -5,14 +5,12 @@ import type { GateDefinition } from '../config/schema.ts';
 import { BackcompatError } from '../contract/errors.ts';
 import type { AuditProtocol } from '../contract/protocol.ts';
 import type { ModelDescription, UndecidedPolicy } from '../contract/report.ts';
-import { fingerprintOfFiles } from '../data/files.ts';
 import type { ItemSet } from '../data/itemSet.ts';
-import { readLabelTable } from '../data/labelTable.ts';
-import { openNpy } from '../data/npy.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
 import { type Checkpoint, embed, openCheckpoint } from '../models/checkpoint.ts';
-import { checkSameLength } from '../models/tableCheckpoint.ts';
 import type { AuditHooks, AuditRequest } from './auditRequest.ts';
+import { loadTables, type TableSource } from './loadTables.ts';
+import { isNormalised } from './normalised.ts';
 import { applyOverrides, checkGates, hashPair, loadItems, pairProtocol } from './pairDefinition.ts';
 
 /** A pair with everything open that the audit reads. Close it when done. */
@@ -40,7 +38,7 @@ export async function loadPair(request: AuditRequest, hooks: AuditHooks): Promis
     const pair =
       request.source.kind === 'config'
         ? await fromConfig(request, request.source, hooks, opened)
-        : await fromTables(request, request.source, opened);
+        : await fromTables(request, request.source, hooks, opened);
     return { ...pair, close };
   } catch (error) {
     await close();
@@ -71,6 +69,8 @@ async function fromConfig(
     progress.phase(`Embedding with the ${role} model ${name}`);
     const checkpoint = await openCheckpoint(name, checkpointDefinition(loaded, name), loaded.folder, {
       threads,
+      cacheFolder,
+      progress,
       signal,
     });
     opened.push(checkpoint);
@@ -110,73 +110,18 @@ async function fromConfig(
 
 async function fromTables(
   request: AuditRequest,
-  source: Extract<AuditRequest['source'], { kind: 'tables' }>,
+  source: TableSource,
+  hooks: AuditHooks,
   opened: Opened,
 ): Promise<Omit<LoadedPair, 'close'>> {
-  const open = async (file: string): Promise<VectorSource> => {
-    const vectors = await openNpy(file);
-    opened.push(vectors);
-    return vectors;
-  };
-  const gallery = await readLabelTable(source.galleryLabels, { name: source.galleryLabels, idPrefix: 'gallery' });
-  const oldGallery = await open(source.oldGallery);
-  checkSameLength(oldGallery, gallery, source.galleryLabels);
-  const newGallery = source.newGallery === null ? null : await open(source.newGallery);
-  if (newGallery !== null) checkSameLength(newGallery, gallery, source.galleryLabels);
-
-  let queries = gallery;
-  let oldQuery = oldGallery;
-  let newQuery = newGallery;
-  if (source.oldQuery !== null && source.newQuery !== null && source.queryLabels !== null) {
-    queries = await readLabelTable(source.queryLabels, { name: source.queryLabels, idPrefix: 'query' });
-    oldQuery = await open(source.oldQuery);
-    checkSameLength(oldQuery, queries, source.queryLabels);
-    newQuery = await open(source.newQuery);
-    checkSameLength(newQuery, queries, source.queryLabels);
-  }
-  if (newQuery === null) {
-    throw new BackcompatError('usage', 'There are no vectors of the new model.', {
-      remedy: 'Give --new, or --query-old, --query-new and --query-labels.',
-    });
-  }
-  sameDimension(oldQuery, oldGallery);
-  if (newGallery !== null) sameDimension(newQuery, newGallery);
-  const describeFiles = async (name: string, files: (string | null)[], query: VectorSource) => {
-    const given = [...new Set(files.filter((file) => file !== null))];
-    return {
-      name,
-      kind: 'table' as const,
-      path: given.join(', '),
-      dimension: query.dimension,
-      normalised: await isNormalised(query),
-      fingerprint: await fingerprintOfFiles(given),
-    };
-  };
   return {
     name: 'tables',
-    queries,
-    gallery,
-    vectors: { oldQuery, newQuery, oldGallery, newGallery, paragonQuery: null, paragonGallery: null },
+    ...(await loadTables(source, request.cacheFolder, hooks, opened)),
     protocol: applyOverrides(resolveProtocol(undefined), request.overrides),
-    models: {
-      old: await describeFiles('old', [source.oldGallery, source.oldQuery], oldQuery),
-      new: await describeFiles('new', [source.newGallery, source.newQuery], newQuery),
-      paragon: null,
-    },
     gates: {},
     undecided: 'report',
     configHash: null,
   };
-}
-
-/** @throws BackcompatError `bad-data` when two tables of one model differ in length of vectors */
-function sameDimension(queries: VectorSource, gallery: VectorSource): void {
-  if (queries.dimension === gallery.dimension) return;
-  throw new BackcompatError(
-    'bad-data',
-    `${queries.name} has vectors of length ${queries.dimension}, ${gallery.name} of ${gallery.dimension}, but both are said to come from one model.`,
-    { place: { file: queries.name }, remedy: 'Check which file belongs to which model.' },
-  );
 }
 
 async function describe(checkpoint: Checkpoint, vectors: VectorSource): Promise<ModelDescription> {
@@ -188,22 +133,6 @@ async function describe(checkpoint: Checkpoint, vectors: VectorSource): Promise<
     normalised: await isNormalised(vectors),
     fingerprint: await checkpoint.fingerprint(),
   };
-}
-
-/** Rows that show whether a model normalises its vectors. */
-const NORM_ROWS = 1000;
-
-async function isNormalised(vectors: VectorSource): Promise<boolean> {
-  const count = Math.min(NORM_ROWS, vectors.count);
-  const { dimension } = vectors;
-  const values = new Float32Array(count * dimension);
-  await vectors.read(0, count, values);
-  for (let row = 0; row < count; row++) {
-    let squared = 0;
-    for (let k = row * dimension; k < (row + 1) * dimension; k++) squared += (values[k] as number) ** 2;
-    if (Math.abs(Math.sqrt(squared) - 1) > 1e-3) return false;
-  }
-  return true;
 }
 
 /** sha256 of ids and labels of both sets: equal means the same items in the same roles. */
