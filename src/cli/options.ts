@@ -104,7 +104,7 @@ function wholeNumber(text: string): number {
   return value;
 }
 
-function positiveInteger(text: string): number {
+export function positiveInteger(text: string): number {
   const value = wholeNumber(text);
   if (value < 1) throw new InvalidArgumentError('It must be at least 1.');
   return value;

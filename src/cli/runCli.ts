@@ -3,6 +3,7 @@ import { asBackcompatError, exitStatusOf } from '../core/contract/errors.ts';
 import { VERSION } from '../core/contract/version.ts';
 import { addAuditCommand } from './auditCommand.ts';
 import { addDemoCommand } from './demoCommand.ts';
+import { addEmbedCommand } from './embedCommand.ts';
 import { addInspectCommand } from './inspectCommand.ts';
 import { errorLines } from './output.ts';
 import { addReportCommand } from './reportCommand.ts';
@@ -30,6 +31,7 @@ export async function runCli(args: readonly string[], services: CliServices): Pr
     // Settings are inherited by commands made after them.
     .exitOverride();
   addAuditCommand(program, services, end);
+  addEmbedCommand(program);
   addInspectCommand(program);
   addReportCommand(program, services);
   addSchemaCommand(program);

@@ -50,6 +50,15 @@ export async function fileSize(path: string, what: string): Promise<number> {
   }
 }
 
+/** @throws BackcompatError `not-found` */
+export async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (cause) {
+    throw notFound(path, 'The file or folder', cause);
+  }
+}
+
 /** Fills `into` from `position` on; false when the file ends before. */
 export async function readFully(handle: FileHandle, into: Uint8Array, position: number): Promise<boolean> {
   // Node refuses single reads of 2 GiB and more.

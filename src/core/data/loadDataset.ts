@@ -29,7 +29,8 @@ export async function loadDataset(definition: DatasetDefinition, name: string, b
     return readVectorItems(file, { name, idPrefix: name, array, columns: columnsOf(definition) });
   }
   const columns = { ...columnsOf(definition), split: definition.split };
-  if ('text' in definition) return readTextTable(resolve(definition.text), { name, field: definition.field, columns });
+  if ('text' in definition)
+    return readTextTable(resolve(definition.text), { name, field: definition.field, columns, labelOptional: true });
   return readManifest(resolve(definition.manifest), name, definition.path ?? 'path', columns);
 }
 
