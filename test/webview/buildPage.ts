@@ -193,3 +193,24 @@ export async function troublesOf({ page, troubles }: OpenPage): Promise<string[]
 export function innerText(locator: Locator): Promise<string> {
   return locator.innerText();
 }
+
+/** Pixels by which something sticks out of the page. */
+export function overflow(page: Page): Promise<number> {
+  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+}
+
+/** Texts that leave their cell: a column that is too narrow shows them over the next one. */
+export function cutTexts(page: Page): Promise<(string | null)[]> {
+  return page.evaluate(() =>
+    [...document.querySelectorAll('td.number, td.state .state, th .sort')]
+      .filter((element) => element instanceof HTMLElement && element.offsetParent !== null)
+      .filter((element) => {
+        const range = document.createRange();
+        range.selectNodeContents(element);
+        const content = range.getBoundingClientRect();
+        const box = (element.closest('td, th') ?? element).getBoundingClientRect();
+        return content.right > box.right + 1.5 || content.left < box.left - 1.5;
+      })
+      .map((element) => element.textContent),
+  );
+}

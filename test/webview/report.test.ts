@@ -19,11 +19,13 @@ import {
   allActions,
   builtPage,
   chooseTab,
+  cutTexts,
   innerText,
   launchBrowser,
   type OpenPage,
   openFile,
   openHosted,
+  overflow,
   settled,
   showReport,
   showState,
@@ -71,27 +73,6 @@ function picture(page: Page, name: string) {
 
 function sent(page: Page) {
   return page.evaluate(() => window.sent);
-}
-
-/** Pixels by which something sticks out of the page. */
-function overflow(page: Page): Promise<number> {
-  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-}
-
-/** Texts that leave their cell: a column that is too narrow shows them over the next one. */
-function cutTexts(page: Page): Promise<(string | null)[]> {
-  return page.evaluate(() =>
-    [...document.querySelectorAll('td.number, td.state .state, th .sort')]
-      .filter((element) => element instanceof HTMLElement && element.offsetParent !== null)
-      .filter((element) => {
-        const range = document.createRange();
-        range.selectNodeContents(element);
-        const content = range.getBoundingClientRect();
-        const box = (element.closest('td, th') ?? element).getBoundingClientRect();
-        return content.right > box.right + 1.5 || content.left < box.left - 1.5;
-      })
-      .map((element) => element.textContent),
-  );
 }
 
 describe('the report in a panel', () => {

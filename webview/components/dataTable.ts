@@ -17,8 +17,8 @@ export interface Column<Row> {
   kind?: 'text' | 'number' | 'plot' | 'state';
   /** CSS width; the columns without share the rest. */
   width?: string;
-  /** Folds away on a narrow page. */
-  folds?: boolean;
+  /** Folds away on a narrow page, or `late`: only on the narrowest. */
+  folds?: boolean | 'late';
   /** More columns in what is copied, beside `value`. */
   copies?: { title: string; value: (row: Row) => string | number | null }[];
 }
@@ -130,7 +130,9 @@ export function dataTable<Row>(options: DataTableOptions<Row>): DataTable<Row> {
   );
 
   function cellClass(column: Column<Row>): string {
-    return [column.kind ?? 'text', column.folds ? 'folds' : ''].filter(Boolean).join(' ');
+    return [column.kind ?? 'text', column.folds === 'late' ? 'folds-late' : column.folds ? 'folds' : '']
+      .filter(Boolean)
+      .join(' ');
   }
 
   function sortButton(column: Column<Row>): HTMLElement {

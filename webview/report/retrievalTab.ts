@@ -2,6 +2,7 @@
 import { cellsTitle, cmcTitle, retrievalSentence } from '../../src/core/contract/findings.ts';
 import { count, interval, metricLabel, number, percent } from '../../src/core/contract/format.ts';
 import { agreementTitle } from '../../src/core/contract/migrationFindings.ts';
+import { paragonMetrics } from '../../src/core/contract/paragonFindings.ts';
 import type { Cell, CellName, Estimate, MetricName, Report } from '../../src/core/contract/report.ts';
 import { pngOf } from '../charts/chart.ts';
 import { dashOf, lineChart, type Series, type Whisker } from '../charts/lineChart.ts';
@@ -16,6 +17,7 @@ import { DUMBBELL_CLASSES, fewClassesSection, manyClassesSection } from './class
 import { flipRatesSection } from './flipsTab.ts';
 import { matrixSection } from './matrixSection.ts';
 import type { PageContext } from './pageContext.ts';
+import { paragonSection } from './paragonSection.ts';
 import { columns, emptyState, finding, guarded } from './parts.ts';
 import { sliceSection } from './slicesSection.ts';
 import { cellsWithCmc, cmcLabel, estimateLabel } from './titles.ts';
@@ -44,6 +46,7 @@ export function retrievalTab(context: PageContext): HTMLElement {
     ),
     many ? guarded('Classes', () => manyClassesSection(context)) : null,
     columns('wide-left', many ? agreement : guarded('Classes', () => fewClassesSection(context)), flips()),
+    paragonMetrics(report).length > 0 ? guarded('The paragon', () => paragonSection(context)) : null,
     report.backfill ? guarded('Partial backfill', () => backfillSection(context)) : null,
     ...Object.keys(report.slices ?? {}).map((column) => guarded('Slices', () => sliceSection(context, column))),
     report.matrix ? guarded('Versions', () => matrixSection(context)) : null,
@@ -155,25 +158,11 @@ function cellsSection({ report, tools }: PageContext): HTMLElement {
   });
 }
 
-/** What stands beside the cells: the paragon and the cost of compatibility, where they were measured. */
+/** What stands beside the cells; where a paragon was measured, in a table of its own. */
 function cellNotes(report: Report): string[] {
-  const metric = report.verdict.metric;
-  const label = metricLabel(metric);
-  const notes: string[] = [];
-  const paragon = report.paragonCells?.newNew[metric];
-  if (paragon) notes.push(`Paragon, full backfill: ${label} ${number(paragon.value)} ${interval(paragon.interval)}.`);
-  const tax = report.tax?.[metric];
-  if (tax !== undefined) {
-    const words = tax < 0 ? 'is better than the paragon by' : 'pays for compatibility, against the paragon,';
-    notes.push(`On a new gallery the new model ${words} ${number(Math.abs(tax))} of ${label}.`);
-  }
-  const gain = report.updateGain[metric];
-  if (gain && gain.value !== null) {
-    notes.push(
-      `Update gain: ${number(gain.value)} of ${gain.against === 'paragon' ? 'what the paragon would gain' : 'the gain of a full backfill'}.`,
-    );
-  }
-  return notes;
+  const gain = report.updateGain[report.verdict.metric];
+  if (!gain || gain.value === null || gain.against === 'paragon') return [];
+  return [`Update gain: ${number(gain.value)} of the gain of a full backfill.`];
 }
 
 /** 1, then round numbers to the end. */

@@ -83,7 +83,7 @@ export function sliceSection({ report, tools }: PageContext, column: string): HT
       {
         title: 'Same violated',
         kind: 'number',
-        width: '8em',
+        width: '8.8em',
         folds: true,
         value: (row) => row.positiveRate,
         copies: [{ title: 'Different violated', value: (row) => row.negativeRate }],
@@ -92,7 +92,7 @@ export function sliceSection({ report, tools }: PageContext, column: string): HT
       {
         title: 'Became wrong',
         kind: 'number',
-        width: '8em',
+        width: '8.8em',
         folds: true,
         value: (row) => row.negativeFlipRate,
         cell: (row) => number(row.negativeFlipRate),

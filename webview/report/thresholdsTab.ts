@@ -77,7 +77,7 @@ function transferSection({ report, tools }: PageContext, cell: 'newOld' | 'newNe
     columns: [
       {
         title: 'FAR',
-        width: '6.4em',
+        width: '4.6em',
         value: (row) => row.far,
         cell: (row) =>
           row.far === operating
@@ -85,9 +85,9 @@ function transferSection({ report, tools }: PageContext, cell: 'newOld' | 'newNe
             : farText(row.far),
       },
       {
-        title: 'Old threshold',
+        title: 'Threshold',
         kind: 'number',
-        width: '7.2em',
+        width: '6.4em',
         value: (row) => row.oldThreshold,
         cell: (row) => number(row.oldThreshold),
       },
@@ -124,13 +124,15 @@ function transferSection({ report, tools }: PageContext, cell: 'newOld' | 'newNe
       {
         title: '',
         kind: 'plot',
+        folds: 'late',
         head: axisHead(unit, tickLabel),
         cell: (row) => tarPlot(row, oldTar(row)),
       },
       {
         title: 'TAR moved',
         kind: 'number',
-        width: '6.2em',
+        width: '7em',
+        folds: 'late',
         value: (row) => row.tarAtRestoringThreshold,
         cell: (row) => number(row.tarAtRestoringThreshold),
       },
@@ -157,7 +159,7 @@ function transferSection({ report, tools }: PageContext, cell: 'newOld' | 'newNe
     title: transferTitle(report, cell),
     aside: cell === 'newOld' ? null : 'after a full backfill',
     caption:
-      'A row a false accept rate that the old system was set to. There: new queries at the old threshold, upright with its interval. Dashed: old queries at it. Circle: new queries at the threshold that gives them the FAR of the row.',
+      'A row a false accept rate, with the old system\u2019s threshold for it. There: new queries at that threshold, upright with its interval. Dashed: old queries at it. Circle: new queries at the threshold that gives them the FAR of the row.',
     fileName: cell === 'newOld' ? 'thresholds' : 'thresholds-after-backfill',
     items: rows.length > 0 ? table.items : [],
     body: [table.element],

@@ -23,6 +23,7 @@ import { icon } from '../components/icons.ts';
 import { bracket, estimate, rowPlot, shade, track, vertical } from '../components/rowMarks.ts';
 import { niceScale, niceStep, type Scale, signedTickLabel } from '../components/scale.ts';
 import { agreementSection } from './agreementSection.ts';
+import { baselineSection } from './baselineSection.ts';
 import { causesSection } from './causesSection.ts';
 import type { PageContext } from './pageContext.ts';
 import { columns, finding, guarded, stateMark, titled } from './parts.ts';
@@ -49,6 +50,7 @@ export function verdictTab(context: PageContext): HTMLElement {
     ),
     report.diagnosis.length > 0 && guarded('Causes', () => causesSection(report)),
     (report.remedies?.length ?? 0) > 0 && guarded('Remedies', () => remediesSection(context)),
+    report.baseline && guarded('Baseline', () => baselineSection(context)),
   );
 }
 

@@ -151,7 +151,7 @@ export function transferTitle(report: Report, cell: 'newOld' | 'newNew' = 'newOl
   const moved = lost - broken;
   if (broken === lost) return `${lead}, and no other one would`;
   if (moved === lost) return `${lead}; moved, it would`;
-  return `${lead}; moved, it would at ${inWords(moved)} more`;
+  return `${lead}; moved, it would at ${inWords(moved)}${kept > 0 ? ' more' : ''}`;
 }
 
 /** "At FAR 1 % new/old accepts 45.3 % of same-class pairs, old/old 28.7 %". */
