@@ -1,10 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { inspect, inspectionLines } from '../../src/core/models/inspect.ts';
 import { errorOf, idxBytes, npyBytes, npyTable, onnxModel, temporaryFolder } from '../fixtures/data/make.ts';
+import { modelFixture } from './modelFixtures.ts';
 
 async function inspected(name: string, content: string | Uint8Array) {
   const file = path.join(temporaryFolder(), name);
@@ -41,6 +42,52 @@ describe('inspect', () => {
     const broken = await inspected('m.onnx', onnxModel().subarray(0, 50));
     expect(broken.audit).toMatchObject({ possible: false });
     expect(broken.audit.reason).toContain('truncated');
+  });
+
+  it('describes models of TensorFlow.js', async () => {
+    const layers = await inspect(modelFixture('tfjs/layers/model.json'));
+    expect(layers).toMatchObject({
+      kind: 'tfjs',
+      format: 'TensorFlow.js LayersModel',
+      dimension: 16,
+      audit: { possible: true, as: 'checkpoint' },
+    });
+    const lines = inspectionLines(layers);
+    expect(lines).toContain('  producer    TensorFlow.js Converter v4.22.0');
+    expect(lines).toContain('  input       conv2d_input: float32 [?, 12, 12, 3]');
+    expect(lines).toContain('  weights     5.68 kB in 2 files');
+    expect(lines).toContain('  images      12 x 12, RGB (NHWC)');
+    const graph = await inspect(modelFixture('tfjs/graph/model.json'));
+    expect(graph).toMatchObject({ format: 'TensorFlow.js GraphModel', dimension: 16, audit: { possible: true } });
+    expect(graph.facts).toContainEqual({ name: 'output', value: 'embedding: float32 [?, 16]' });
+    const two = await inspect(modelFixture('tfjs/twoOutputs/model.json'));
+    expect(two.audit).toMatchObject({ possible: false, as: 'checkpoint' });
+    expect(two.audit.reason).toContain('several outputs could be the embedding');
+  });
+
+  it('describes text models, with the tokenizer that it found or missed', async () => {
+    const bert = await inspect(modelFixture('bert/onnx/model.onnx'));
+    expect(bert).toMatchObject({ kind: 'onnx', dimension: 32, audit: { possible: true, as: 'checkpoint' } });
+    expect(bert.facts).toContainEqual({ name: 'texts', value: 'at most 24 tokens' });
+    expect(bert.facts).toContainEqual({
+      name: 'tokenizer',
+      value: expect.stringMatching(/bert.tokenizer\.json$/) as string,
+    });
+    expect(bert.facts).toContainEqual({ name: 'pooling', value: 'mean' });
+    const folder = temporaryFolder();
+    await copyFile(modelFixture('bert/onnx/model.onnx'), path.join(folder, 'm.onnx'));
+    const alone = await inspect(path.join(folder, 'm.onnx'));
+    expect(alone.audit).toMatchObject({ possible: false, as: 'checkpoint' });
+    expect(alone.audit.reason).toContain('no tokenizer.json lies beside it or above');
+    expect(alone.audit.remedy).toContain('"tokenizer"');
+  });
+
+  it('says whether images are prepared as a file beside the model says', async () => {
+    const encoder = await inspect(modelFixture('encoder/model.onnx'));
+    expect(encoder.notes[0]).toMatch(/^Images are prepared as .*preprocessor_config\.json says\.$/);
+    const external = await inspect(modelFixture('external/one/model.onnx'));
+    expect(external.notes[0]).toContain('No "mean" and "std" in the config');
+    expect(external.facts).toContainEqual({ name: 'external data', value: 'model.onnx.data, 16.8 kB' });
   });
 
   it('describes vectors, and what is wrong with them', async () => {
@@ -99,7 +146,7 @@ describe('inspect', () => {
       'safetensors',
       'not readable yet',
     ],
-    ['model.json', '{"format":"layers-model","modelTopology":{}}', 'tfjs', 'not readable yet'],
+    ['model.json', '{"format":"layers-model","modelTopology":{}}', 'tfjs', 'neither layers nor a graph'],
     ['v.npz', Buffer.from('PK\x03\x04........a.npy'), 'npz', 'not readable yet'],
     ['v.parquet', Buffer.from('PAR1....'), 'parquet', 'not readable yet'],
     ['m.pt', Buffer.from('PK\x03\x04........data.pkl'), 'pytorch', 'cannot be run'],

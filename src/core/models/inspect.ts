@@ -8,51 +8,10 @@ import { isImageName, readImageFolder } from '../data/imageFolder.ts';
 import type { ItemSet } from '../data/itemSet.ts';
 import { readLabelTable } from '../data/labelTable.ts';
 import { NPY_MAGIC, openNpy } from '../data/npy.ts';
-import { resolveImageModel } from './imageModel.ts';
-import { readOnnxFile, signatureText } from './onnxFile.ts';
+import { bytesText, type InspectedKind, type Inspection } from './inspection.ts';
+import { inspectOnnx, inspectTfjs } from './inspectModel.ts';
 
-export type InspectedKind =
-  | 'onnx'
-  | 'npy'
-  | 'labels'
-  | 'idx-images'
-  | 'idx-labels'
-  | 'image-folder'
-  | 'image'
-  | 'config'
-  | 'safetensors'
-  | 'tfjs'
-  | 'npz'
-  | 'parquet'
-  | 'pytorch'
-  | 'other';
-
-/** What a file or folder is and whether an audit can use it. */
-export interface Inspection {
-  /** As given. */
-  path: string;
-  kind: InspectedKind;
-  /** In words: "ONNX model". */
-  format: string;
-  /** Of the file; null for a folder. */
-  bytes: number | null;
-  /** Name and value pairs for people, in the order to show. */
-  facts: { name: string; value: string }[];
-  /** The length of its vectors, when the file says it. */
-  dimension: number | null;
-  /** Items or vectors in it. */
-  count: number | null;
-  classNames: string[] | null;
-  audit: {
-    possible: boolean;
-    /** The part it can play: `checkpoint`, `vectors`, `labels`, `dataset`; null when none. */
-    as: 'checkpoint' | 'vectors' | 'labels' | 'dataset' | 'config' | null;
-    /** Why not, or what it still needs. */
-    reason: string | null;
-    remedy: string | null;
-  };
-  notes: string[];
-}
+export type { InspectedKind, Inspection } from './inspection.ts';
 
 /**
  * Finds out from its content what a file or folder is. Files that are damaged are described, not thrown:
@@ -159,15 +118,8 @@ function recognise(file: string, head: Buffer, size: number): Recognised {
     return { kind: 'safetensors', format: 'safetensors', look: unread('safetensors is not readable yet.', toNpy) };
   }
   if (/^\uFEFF?\s*[{/]/.test(head.toString('utf8')) && extension === '.json') {
-    if (/"modelTopology"|"weightsManifest"/.test(text)) {
-      const format = /"format"\s*:\s*"graph-model"/.test(text)
-        ? 'TensorFlow.js GraphModel'
-        : 'TensorFlow.js LayersModel';
-      return {
-        kind: 'tfjs',
-        format,
-        look: unread('TensorFlow.js models are not readable yet.', 'Export the model to ONNX.'),
-      };
+    if (/"modelTopology"|"weightsManifest"|"(graph|layers)-model"/.test(text)) {
+      return { kind: 'tfjs', format: 'TensorFlow.js model', look: inspectTfjs };
     }
     const look: Look = (inspection) => {
       inspection.audit = { possible: true, as: 'config', reason: 'Its pairs are audited.', remedy: null };
@@ -186,7 +138,7 @@ function recognise(file: string, head: Buffer, size: number): Recognised {
     format: 'Unknown',
     look: unread(
       'The format is not recognised.',
-      'Readable are ONNX models, npy vectors, CSV labels, IDX files and folders of images.',
+      'Readable are models of ONNX and TensorFlow.js, npy vectors, CSV labels, IDX files and folders of images.',
     ),
   };
 }
@@ -196,39 +148,6 @@ function isSafetensors(head: Buffer, size: number): boolean {
   if (head.length < 10) return false;
   const length = head.readBigUInt64LE(0);
   return length > 1n && length < BigInt(size) && head[8] === 0x7b && (head[9] === 0x22 || head[9] === 0x7d);
-}
-
-async function inspectOnnx(inspection: Inspection): Promise<void> {
-  const file = await readOnnxFile(inspection.path);
-  inspection.facts.push({ name: 'opset', value: file.opsets.join(', ') });
-  if (file.producer !== '') inspection.facts.push({ name: 'producer', value: file.producer });
-  for (const input of file.inputs) inspection.facts.push({ name: 'input', value: signatureText(input) });
-  for (const output of file.outputs) inspection.facts.push({ name: 'output', value: signatureText(output) });
-  inspection.facts.push({ name: 'nodes', value: String(file.nodes) });
-  inspection.facts.push({ name: 'parameters', value: file.parameters.toLocaleString('en') });
-  for (const { location, bytes } of file.externalData) {
-    inspection.facts.push({ name: 'external data', value: `${location}, ${bytesText(bytes)}` });
-  }
-  const batch = file.inputs[0]?.shape[0];
-  inspection.facts.push({
-    name: 'batch',
-    value: typeof batch === 'number' ? `fixed at ${batch}` : 'dynamic',
-  });
-  inspection.audit.as = 'checkpoint';
-  const model = resolveImageModel(file.inputs, file.outputs, { file: inspection.path });
-  const { height, width, channels, layout } = model.preprocessing;
-  const shape = file.outputs.find((output) => output.name === model.output)?.shape ?? [];
-  const dimension = shape[1];
-  inspection.dimension = typeof dimension === 'number' ? dimension : null;
-  inspection.facts.push(
-    {
-      name: 'embedding',
-      value: `${model.output}${inspection.dimension === null ? '' : `, ${inspection.dimension}-d`}`,
-    },
-    { name: 'images', value: `${height} x ${width}, ${channels === 1 ? 'grey' : 'RGB'} (${layout.toUpperCase()})` },
-  );
-  inspection.notes.push(...model.notes);
-  inspection.audit = { possible: true, as: 'checkpoint', reason: null, remedy: null };
 }
 
 async function inspectNpy(inspection: Inspection): Promise<void> {
@@ -318,18 +237,6 @@ async function inspectIdxLabels(inspection: Inspection): Promise<void> {
   inspection.count = shape[0] as number;
   inspection.facts.push({ name: 'labels', value: (shape[0] as number).toLocaleString('en') });
   inspection.audit = { possible: true, as: 'dataset', reason: 'It needs the IDX file of its images.', remedy: null };
-}
-
-function bytesText(bytes: number): string {
-  if (bytes < 1000) return `${bytes} bytes`;
-  const units = ['kB', 'MB', 'GB', 'TB'];
-  let value = bytes / 1000;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${value.toPrecision(3)} ${units[unit]}`;
 }
 
 /** The inspection as lines of text. */

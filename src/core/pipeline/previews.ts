@@ -1,5 +1,5 @@
 import { throwIfCancelled } from '../contract/errors.ts';
-import { MAX_PREVIEWS_LENGTH, previewLength } from '../contract/previews.ts';
+import { MAX_PREVIEWS_LENGTH, PREVIEW_TEXT_LENGTH, previewLength } from '../contract/previews.ts';
 import type { ItemPreview, ItemPreviews, Report } from '../contract/report.ts';
 import type { ItemSet } from '../data/itemSet.ts';
 import { thumbnail } from '../data/thumbnail.ts';
@@ -34,7 +34,7 @@ export async function makePreviews(
   sets: readonly ItemSet[],
   { signal, progress }: AuditHooks,
 ): Promise<ItemPreviews> {
-  const withContent = sets.filter((items) => items.images !== null);
+  const withContent = sets.filter((items) => items.images !== null || items.texts !== undefined);
   if (withContent.length === 0) return {};
   const wanted = listedItems(report);
   const places = placesOf(new Set(wanted), withContent);
@@ -73,6 +73,8 @@ function placesOf(wanted: ReadonlySet<string>, sets: readonly ItemSet[]): Map<st
 
 async function previewOf(place: ItemPlace | undefined): Promise<ItemPreview | null> {
   try {
+    const text = place?.items.texts?.text(place.item);
+    if (text !== undefined) return { text: text.slice(0, PREVIEW_TEXT_LENGTH) };
     const source = place?.items.images?.source(place.item);
     return source === undefined ? null : { image: await thumbnail(source) };
   } catch {

@@ -1,0 +1,92 @@
+import path from 'node:path';
+import type { Signature } from '../engine/session.ts';
+import { resolveImageModel } from './imageModel.ts';
+import { bytesText, type Inspection } from './inspection.ts';
+import { loadModel } from './loadedModel.ts';
+import { imageSettings, openTextModel } from './modelCheckpoint.ts';
+import { readOnnxFile, signatureText } from './onnxFile.ts';
+import { takesTexts } from './textModel.ts';
+import { readTfjsFile } from './tfjsFile.ts';
+
+/** Says what an ONNX file declares; it is not run. */
+export async function inspectOnnx(inspection: Inspection): Promise<void> {
+  const file = await readOnnxFile(inspection.path);
+  inspection.facts.push({ name: 'opset', value: file.opsets.join(', ') });
+  if (file.producer !== '') inspection.facts.push({ name: 'producer', value: file.producer });
+  describeSignatures(inspection, file);
+  inspection.facts.push({ name: 'nodes', value: String(file.nodes) });
+  inspection.facts.push({ name: 'parameters', value: file.parameters.toLocaleString('en') });
+  for (const { location, bytes } of file.externalData) {
+    inspection.facts.push({ name: 'external data', value: `${location}, ${bytesText(bytes)}` });
+  }
+  await describeUse(inspection, file);
+}
+
+/** Says what a TensorFlow.js model declares; loads it, because its file alone does not tell the shapes. */
+export async function inspectTfjs(inspection: Inspection): Promise<void> {
+  const file = await readTfjsFile(inspection.path);
+  inspection.format = file.kind === 'tfjs-graph' ? 'TensorFlow.js GraphModel' : 'TensorFlow.js LayersModel';
+  if (file.producer !== '') inspection.facts.push({ name: 'producer', value: file.producer });
+  inspection.audit.as = 'checkpoint';
+  const { session, notes } = await loadModel(path.resolve(inspection.path), null);
+  try {
+    describeSignatures(inspection, session);
+    inspection.facts.push({ name: 'parameters', value: file.parameters.toLocaleString('en') });
+    const count = file.shards.length;
+    inspection.facts.push({
+      name: 'weights',
+      value: `${bytesText(file.weightBytes)} in ${count} file${count === 1 ? '' : 's'}`,
+    });
+    inspection.notes.push(...notes);
+    await describeUse(inspection, session);
+  } finally {
+    await session.release();
+  }
+}
+
+interface Signatures {
+  readonly inputs: readonly Signature[];
+  readonly outputs: readonly Signature[];
+}
+
+function describeSignatures(inspection: Inspection, { inputs, outputs }: Signatures): void {
+  for (const input of inputs) inspection.facts.push({ name: 'input', value: signatureText(input) });
+  for (const output of outputs) inspection.facts.push({ name: 'output', value: signatureText(output) });
+}
+
+/** How an audit would feed the model, with what lies beside it. */
+async function describeUse(inspection: Inspection, { inputs, outputs }: Signatures): Promise<void> {
+  const batch = inputs[0]?.shape[0];
+  inspection.facts.push({ name: 'batch', value: typeof batch === 'number' ? `fixed at ${batch}` : 'dynamic' });
+  inspection.audit.as = 'checkpoint';
+  const file = path.resolve(inspection.path);
+  if (takesTexts(inputs)) {
+    const { model, tokenizer, notes } = await openTextModel({ inputs, outputs }, {}, path.dirname(file), file);
+    describeEmbedding(inspection, outputs, model.output);
+    inspection.facts.push(
+      { name: 'texts', value: `at most ${tokenizer.maxTokens} tokens` },
+      { name: 'tokenizer', value: tokenizer.files[0] as string },
+    );
+    if (model.pooling !== null) inspection.facts.push({ name: 'pooling', value: model.pooling });
+    inspection.notes.push(...notes);
+  } else {
+    const settings = await imageSettings({}, path.dirname(file), file);
+    const model = resolveImageModel(inputs, outputs, { file: inspection.path, ...settings });
+    const { height, width, channels, layout } = model.preprocessing;
+    describeEmbedding(inspection, outputs, model.output);
+    const kind = channels === 1 ? 'grey' : 'RGB';
+    inspection.facts.push({ name: 'images', value: `${height} x ${width}, ${kind} (${layout.toUpperCase()})` });
+    inspection.notes.push(...model.notes);
+  }
+  inspection.audit = { possible: true, as: 'checkpoint', reason: null, remedy: null };
+}
+
+function describeEmbedding(inspection: Inspection, outputs: readonly Signature[], name: string): void {
+  const shape = outputs.find((output) => output.name === name)?.shape ?? [];
+  // [batch, d] with axes of 1 behind, or [batch, tokens, d].
+  const sizes = shape.slice(1).filter((size) => size !== 1);
+  const dimension = sizes.at(-1);
+  inspection.dimension = typeof dimension === 'number' ? dimension : null;
+  const length = inspection.dimension === null ? '' : `, ${inspection.dimension}-d`;
+  inspection.facts.push({ name: 'embedding', value: `${name}${length}` });
+}

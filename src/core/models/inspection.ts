@@ -1,0 +1,55 @@
+export type InspectedKind =
+  | 'onnx'
+  | 'npy'
+  | 'labels'
+  | 'idx-images'
+  | 'idx-labels'
+  | 'image-folder'
+  | 'image'
+  | 'config'
+  | 'safetensors'
+  | 'tfjs'
+  | 'npz'
+  | 'parquet'
+  | 'pytorch'
+  | 'other';
+
+/** What a file or folder is and whether an audit can use it. */
+export interface Inspection {
+  /** As given. */
+  path: string;
+  kind: InspectedKind;
+  /** In words: "ONNX model". */
+  format: string;
+  /** Of the file; null for a folder. */
+  bytes: number | null;
+  /** Name and value pairs for people, in the order to show. */
+  facts: { name: string; value: string }[];
+  /** The length of its vectors, when the file says it. */
+  dimension: number | null;
+  /** Items or vectors in it. */
+  count: number | null;
+  classNames: string[] | null;
+  audit: {
+    possible: boolean;
+    /** The part it can play: `checkpoint`, `vectors`, `labels`, `dataset`; null when none. */
+    as: 'checkpoint' | 'vectors' | 'labels' | 'dataset' | 'config' | null;
+    /** Why not, or what it still needs. */
+    reason: string | null;
+    remedy: string | null;
+  };
+  notes: string[];
+}
+
+/** "35.4 kB". */
+export function bytesText(bytes: number): string {
+  if (bytes < 1000) return `${bytes} bytes`;
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  let value = bytes / 1000;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${value.toPrecision(3)} ${units[unit]}`;
+}
