@@ -23,6 +23,7 @@ import { loadPairSample } from './pairSample.ts';
 import { makePairSetup } from './pairSetup.ts';
 import { projectNewVectors } from './project.ts';
 import { measureReferences } from './references.ts';
+import { estimateRemedies } from './remedies/estimateRemedies.ts';
 import { sampleRows } from './sampling.ts';
 import { QueryStatistics, type Statistic, sum } from './statistics.ts';
 import { thresholdStateOf, verdictStates } from './verdict.ts';
@@ -217,6 +218,34 @@ export async function auditFigures(
     negativePairs: inequalities.negative.pairs,
   };
   const source = { verdict: states, criterion, inequalities, verification, protocol, data };
+  hooks.progress.phase('Causes and remedies');
+  const deciding = criterion[protocol.criterionMetric] as CriterionEntry;
+  const diagnosis = await diagnose(
+    {
+      input,
+      rule,
+      sample: pairSample,
+      agreement,
+      ranking: { criterion: deciding, matchedQueries },
+      threads: options.threads,
+    },
+    hooks,
+  );
+  const remedies = await estimateRemedies(
+    {
+      input: { ...input, protocol },
+      rows,
+      rule,
+      measured,
+      verdict: states,
+      rotation: references.rotation,
+      backfill: { backfill: backfill?.backfill ?? null, backfillSummary: backfill?.summary ?? null },
+      plan,
+      options,
+    },
+    hooks,
+  );
+  notes.push(...remedies.notes);
 
   return {
     verdict: { ...states, summary: summarise(source) },
@@ -279,18 +308,8 @@ export async function auditFigures(
     matrix: null,
     slices: {},
     agreement: agreement.agreement,
-    diagnosis: await diagnose(
-      {
-        input,
-        rule,
-        sample: pairSample,
-        agreement,
-        ranking: { criterion: criterion[protocol.criterionMetric] as CriterionEntry, matchedQueries },
-        threads: options.threads,
-      },
-      hooks,
-    ),
-    remedies: [],
+    diagnosis,
+    remedies: remedies.remedies,
   };
 }
 

@@ -13,6 +13,8 @@ export interface CrossFit {
   query: VectorSource;
   /** null without the new model's gallery. */
   gallery: VectorSource | null;
+  /** The mapped vectors of some queries in the old model's form, all in one go: row by row costs far more. */
+  queriesAt(rows: Int32Array): Promise<Matrix>;
   /** One a half: what was fitted, and on how many items. */
   fits: [CrossFitHalf, CrossFitHalf];
 }
@@ -30,6 +32,7 @@ const FEWEST_ITEMS = 10;
  * Fits an adapter twice. Items with both vectors (all queries, and the gallery where the new model's is given) are
  * split by id into two seeded halves, stratified by class; each half is mapped by the adapter fitted on the
  * other (on at most 20,000 items, sampled by class).
+ * @param most items that one adapter is fitted on, at most
  * @returns null when a half has too few items: fewer than the shorter vectors' length for `procrustes`, 10 otherwise
  */
 export async function crossFit(
@@ -37,6 +40,7 @@ export async function crossFit(
   kind: AdapterKind,
   threads: number | null,
   hooks: InequalityHooks,
+  most = MAX_FIT_ITEMS,
 ): Promise<CrossFit | null> {
   const { queries, vectors, protocol } = input;
   const { distance, seed } = protocol;
@@ -48,7 +52,7 @@ export async function crossFit(
     const members = Int32Array.from(halves.item.keys()).filter((item) => halves.item[item] === half);
     if (members.length < fewestItems(kind, shape)) return null;
     const labels = members.map((item) => halves.labels[item] as number);
-    const chosen = sampleRows(labels, MAX_FIT_ITEMS, seed).map((index) => members[index] as number);
+    const chosen = sampleRows(labels, most, seed).map((index) => members[index] as number);
     const fromQueries = chosen.filter((item) => item < queries.count);
     const fromGallery = chosen
       .filter((item) => item >= queries.count)
@@ -73,6 +77,11 @@ export async function crossFit(
   }
   const seen = adapters as [Adapter, Adapter];
   return {
+    async queriesAt(rows) {
+      const fresh = await loadMatrix(vectors.newQuery, formFor(distance, shape.newColumns), rows);
+      const halfOf = rows.map((row) => halves.item[row] as number);
+      return mapRows(fresh, halfOf, seen, shape.oldColumns);
+    },
     query: mappedVectors(vectors.newQuery, halves.item.subarray(0, queries.count), seen, shape.oldColumns),
     gallery: vectors.newGallery && mappedVectors(vectors.newGallery, halves.ofGallery, seen, shape.oldColumns),
     fits: fits as [CrossFitHalf, CrossFitHalf],
@@ -127,16 +136,28 @@ function mappedVectors(
       const values = new Float32Array(count * source.dimension);
       await source.read(start, count, values);
       const raw = { rows: count, columns: source.dimension, values };
-      const rows = Array.from({ length: count }, (_, row) => row);
-      for (const half of [0, 1] as const) {
-        const own = rows.filter((row) => halfOf[start + row] === half);
-        if (own.length === 0) continue;
-        const mapped = await adapters[half === 0 ? 1 : 0].apply(pickRows(raw, own));
-        own.forEach((row, index) => {
-          into.set(mapped.values.subarray(index * dimension, (index + 1) * dimension), row * dimension);
-        });
-      }
+      into.set((await mapRows(raw, halfOf.subarray(start, start + count), adapters, dimension)).values);
     },
     async close() {},
   };
+}
+
+/** Each row mapped by the adapter of the half that it is not in. */
+async function mapRows(
+  matrix: Matrix,
+  halfOf: ArrayLike<number>,
+  adapters: [Adapter, Adapter],
+  columns: number,
+): Promise<Matrix> {
+  const values = new Float32Array(matrix.rows * columns);
+  const rows = Array.from({ length: matrix.rows }, (_, row) => row);
+  for (const half of [0, 1] as const) {
+    const own = rows.filter((row) => halfOf[row] === half);
+    if (own.length === 0) continue;
+    const mapped = await adapters[half === 0 ? 1 : 0].apply(pickRows(matrix, own));
+    own.forEach((row, index) => {
+      values.set(mapped.values.subarray(index * columns, (index + 1) * columns), row * columns);
+    });
+  }
+  return { rows: matrix.rows, columns, values };
 }

@@ -27,7 +27,7 @@ export async function loadPairSample(
     rows,
     old: await loadMatrix(vectors.oldQuery, form, rows),
     cross: await loadMatrix(vectors.crossQuery ?? vectors.newQuery, form, rows),
-    rotated: rotation && (await loadMatrix(rotation.query, form, rows)),
+    rotated: rotation && (await rotation.queriesAt(rows)),
     rotationItems: rotation && Math.min(...rotation.fits.map(({ items }) => items)),
   };
 }

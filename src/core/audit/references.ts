@@ -69,7 +69,7 @@ export async function measureReferences(request: ReferenceRequest, hooks: Inequa
       hooks,
     );
   const rotation = await fitRotations(input, threads, hooks);
-  const procrustesQuery = rotation && (await loadMatrix(rotation.query, form, rows));
+  const procrustesQuery = rotation && (await rotation.queriesAt(rows));
   return {
     rows,
     pair: await measure(newQuery),
@@ -148,7 +148,7 @@ export async function procrustesNew(
   hooks: InequalityHooks,
 ): Promise<Matrix | null> {
   const fitted = await fitRotations(input, threads, hooks);
-  return fitted && loadMatrix(fitted.query, formFor(input.protocol.distance, input.vectors.oldQuery.dimension), rows);
+  return fitted === null ? null : fitted.queriesAt(rows);
 }
 
 function lengthOf(vector: Float32Array | Float64Array): number {

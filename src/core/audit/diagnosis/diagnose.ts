@@ -69,7 +69,7 @@ export async function measureEvidence(request: DiagnosisRequest, hooks: MeasureH
     distance: protocol.distance,
     rule: request.rule,
     queries: sample.rows.length,
-    spread: await spreadEvidence(sample, own, lengths, threads),
+    spread: await spreadEvidence(sample, own, lengths, protocol.distance, threads),
     rotationItems: sample.rotationItems,
     classes: ranking === null ? null : await classEvidence(input, sample, own, threads),
     duplicates: await duplicateEvidence(input, request.agreement, threads, hooks),

@@ -1,4 +1,4 @@
-import { number, percent } from '../../contract/format.ts';
+import { number, percent, signed } from '../../contract/format.ts';
 import type { Diagnosis } from '../../contract/report.ts';
 import type { CauseEvidence } from './evidence.ts';
 import { isRotated } from './rotation.ts';
@@ -16,6 +16,7 @@ export function offsetCause({ spread, classes, distance }: CauseEvidence): Diagn
   const hits = classes?.hits ?? null;
   const evidence = {
     meanShift,
+    distanceShift: spread.distanceShift,
     cosineOfMeans: spread.cosineOfMeans,
     meanLengthOld: spread.old.meanLength,
     meanLengthNew: spread.new.meanLength,
@@ -32,11 +33,17 @@ export function offsetCause({ spread, classes, distance }: CauseEvidence): Diagn
     const rest = meanShift >= SHIFT && !inPlace ? ', but centring both does not bring them together' : '';
     return { code: 'offset', found, message: `No offset: ${figures}${rest}.`, evidence };
   }
+  const moved = spread.distanceShift === null ? '' : ` by ${signed(spread.distanceShift)} on average`;
+  const hurt = hits === null || hits.newOld < Math.min(hits.oldOld, hits.newNew) - LEFT;
+  if (hits !== null && !hurt) {
+    const message = `New vectors are offset by one common vector: ${figures}. Ranking does not suffer from it (${percent(hits.newOld)} of queries are nearest to their own class in the old space), but it moves every distance across the models${moved}. Choose thresholds anew.`;
+    return { code: 'offset', found, message, evidence };
+  }
   const gain =
     hits === null
       ? `centred, vectors of an item correlate by ${number(alignment.direct)}`
       : `centred, ${percent(hits.centred)} of queries are nearest to their own class in the old space, as they are ${percent(hits.newOld)}`;
-  const message = `New vectors are offset by one common vector: ${figures}; ${gain}. Every distance across the models moves with it. Subtract the new mean and add the old one before searching, and choose thresholds anew.`;
+  const message = `New vectors are offset by one common vector: ${figures}; ${gain}. Subtract the new mean and add the old one before searching, and choose thresholds anew: every distance across the models has moved${moved}.`;
   return { code: 'offset', found, message, evidence };
 }
 

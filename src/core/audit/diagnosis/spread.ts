@@ -1,3 +1,4 @@
+import type { Distance } from '../../contract/report.ts';
 import { GraphBuilder } from '../../engine/graph.ts';
 import { createSession } from '../../engine/session.ts';
 import { quantileOfSorted } from '../../numeric/quantile.ts';
@@ -29,6 +30,8 @@ export interface SpreadEvidence {
   cosineOfMeans: number | null;
   /** Distance between the two means over the old spread. */
   meanShift: number;
+  /** (mean old - mean new) . mean old: what the means alone add to the mean distance; null for euclidean. */
+  distanceShift: number | null;
   /**
    * Correlation of old and new vectors of the same items, centred: sum of inner products over the root of both
    * sums of squares, in [-1, 1]. Direct, and after the held-out rotation.
@@ -47,6 +50,7 @@ export async function spreadEvidence(
   { old, cross, rotated }: Pick<PairSample, 'old' | 'cross' | 'rotated'>,
   own: Matrix,
   raw: { old: number; new: number },
+  distance: Distance,
   threads: number | null,
 ): Promise<SpreadEvidence> {
   const [oldMean, newMean] = [meanOf(old), meanOf(cross)];
@@ -58,6 +62,7 @@ export async function spreadEvidence(
     new: await spreadOf(own, raw.new, threads),
     cosineOfMeans: lengths > 0 ? dot(oldMean, newMean) / lengths : null,
     meanShift: oldSpread.spread > 0 ? shift / oldSpread.spread : 0,
+    distanceShift: distance === 'euclidean' ? null : dot(oldMean, oldMean) - dot(newMean, oldMean),
     alignment: { direct: alignment(old, cross), rotated: rotated && alignment(old, rotated) },
   };
 }
