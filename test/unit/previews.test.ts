@@ -98,6 +98,21 @@ describe('what is shown of an item', () => {
     expect(Object.keys(parsePreviews(JSON.parse(JSON.stringify(previews))))).toEqual(['__proto__']);
   });
 
+  it('is the beginning of a text, by whole characters', async () => {
+    const texts = ['short', 'é'.repeat(200), 'w'.repeat(201), '\u{1f600}'.repeat(300)];
+    const items: ItemSet = {
+      ...imageSet(['a', 'b', 'c', 'd'], () => ({ kind: 'file', path: 'a' })),
+      images: null,
+      texts: { text: (item) => texts[item] as string },
+    };
+    const previews = await makePreviews(listing(['a', 'b', 'c', 'd']), [items], hooks());
+    expect(previews.a).toEqual({ text: 'short' });
+    expect(previews.b).toEqual({ text: texts[1] });
+    expect(previews.c).toEqual({ text: `${'w'.repeat(199)}\u2026` });
+    expect(previews.d).toEqual({ text: `${'\u{1f600}'.repeat(199)}\u2026` });
+    expect(parsePreviews(previews)).toEqual(previews);
+  });
+
   it('is nothing for tables, and stops when it is cancelled', async () => {
     const table: ItemSet = { ...imageSet(['a'], () => ({ kind: 'file', path: 'a' })), images: null };
     expect(await makePreviews(listing(['a']), [table, table], hooks())).toEqual({});

@@ -73,11 +73,20 @@ function placesOf(wanted: ReadonlySet<string>, sets: readonly ItemSet[]): Map<st
 
 async function previewOf(place: ItemPlace | undefined): Promise<ItemPreview | null> {
   try {
-    const text = place?.items.texts?.text(place.item);
-    if (text !== undefined) return { text: text.slice(0, PREVIEW_TEXT_LENGTH) };
-    const source = place?.items.images?.source(place.item);
+    if (place === undefined) return null;
+    const { items, item } = place;
+    if (items.texts !== undefined) return { text: firstCharacters(items.texts.text(item)) };
+    const source = items.images?.source(item);
     return source === undefined ? null : { image: await thumbnail(source) };
   } catch {
     return null;
   }
+}
+
+/** By whole characters, with an ellipsis where something is left out. */
+function firstCharacters(text: string): string {
+  // Twice as many units hold them all; a text may be a book.
+  const characters = [...text.slice(0, 2 * PREVIEW_TEXT_LENGTH + 2)];
+  if (characters.length <= PREVIEW_TEXT_LENGTH) return text;
+  return `${characters.slice(0, PREVIEW_TEXT_LENGTH - 1).join('')}\u2026`;
 }
