@@ -188,15 +188,16 @@ function classFlipsSection({ report, tools }: PageContext): HTMLElement {
           h(
             'span',
             { class: 'two-names gap-left' },
-            dataNode(row.after),
-            h('span', { class: 'note' }, `, ${counted(row.afterCount, 'time')}`),
+            ...(2 * row.afterCount > row.flipped
+              ? [dataNode(row.after), h('span', { class: 'note' }, `, ${counted(row.afterCount, 'time')}`)]
+              : [h('span', { class: 'note' }, 'several')]),
           ),
       },
     ],
   });
   return figure(tools, {
     title: classFlipsTitle(report),
-    caption: 'Queries that became wrong, by class, and the class that most of them find now.',
+    caption: 'Queries that became wrong, by class, and the class that more than half of them find now.',
     fileName: 'flips-by-class',
     items: table.items,
     body: [table.element],

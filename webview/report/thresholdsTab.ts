@@ -193,12 +193,12 @@ function rocSection({ report, tools }: PageContext): HTMLElement {
       body: [h('p', { class: 'nothing-here' }, 'This report has no curves.')],
     });
   const rates = report.verification?.far ?? [];
-  const lowest = Math.min(...cells.flatMap((cell) => (roc[cell]?.far ?? []).filter((far) => far > 0)));
-  const low = Math.floor(Math.log10(lowest) + 1e-9);
+  // From the smallest rate of the table on: left of it single pairs decide.
+  const low = Math.log10(Math.min(...(rates.length > 0 ? rates : [1e-4])));
   const series: Series[] = cells.map((cell) => {
     const curve = roc[cell] ?? { far: [], tar: [] };
     const points = curve.far.flatMap((far, index) =>
-      far > 0 ? [{ x: Math.log10(far), y: curve.tar[index] ?? 0 }] : [],
+      far >= 10 ** low * (1 - 1e-9) ? [{ x: Math.log10(far), y: curve.tar[index] ?? 0 }] : [],
     );
     const marks = rates.flatMap((far) => {
       const tar = thresholdOf(report, cell, far)?.tar ?? null;
@@ -213,7 +213,7 @@ function rocSection({ report, tools }: PageContext): HTMLElement {
     x: {
       low,
       high: 0,
-      ticks: Array.from({ length: 1 - low }, (_, index) => low + index),
+      ticks: Array.from({ length: 1 - Math.ceil(low - 1e-9) }, (_, index) => Math.ceil(low - 1e-9) + index),
       tickWords: powerWords,
       title: 'false accept rate',
     },
