@@ -1,17 +1,20 @@
 import path from 'node:path';
-import type { Command } from 'commander';
-import { positionOf } from '../core/config/checkConfig.ts';
+import { Command } from 'commander';
 import { BackcompatError, cancelledError, exitStatusOf } from '../core/contract/errors.ts';
-import { gateWords } from '../core/contract/findings.ts';
-import type { GateResult, Report } from '../core/contract/report.ts';
+import type { Report } from '../core/contract/report.ts';
 import { RUN_FILES } from '../core/contract/runs.ts';
+import { type JunitAudit, renderJunit } from '../core/report/renderJunit.ts';
+import { renderMarkdown } from '../core/report/renderMarkdown.ts';
 import { renderText, renderTextSummary } from '../core/report/renderText.ts';
 import { checkReportTarget, readReport, serialiseReport } from '../core/report/reportFile.ts';
+import { writeFileAtomic } from '../core/runs/atomicFile.ts';
 import { type AuditJob, type AuditOptions, planAudits } from './auditPlan.ts';
 import { computeAudit } from './computeAudit.ts';
 import { awaitStart, diedError, discardFailed, followAudit, logTail, startAudit } from './followAudit.ts';
+import { printGates } from './gatePlaces.ts';
 import { addCommonOptions, addOverrideOptions } from './options.ts';
 import { createOutput, errorLines, type Output, problemLines, usageError } from './output.ts';
+import { checkTarget } from './renderings.ts';
 import type { CliServices } from './services.ts';
 
 const help = `
@@ -33,9 +36,25 @@ Exit status:
 `;
 
 export function addAuditCommand(program: Command, services: CliServices, end: (status: number) => void): void {
-  const command = program
-    .command('audit')
+  const command = addAuditOptions(program.command('audit'));
+  addCommonOptions(command)
     .description('measure whether new vectors can be used against an old gallery')
+    .addHelpText('after', help)
+    .action(async (config: string | undefined, options: AuditOptions) => {
+      end(await audit(config, options, services));
+    });
+}
+
+/** The audit that a run was started with, from the arguments it wrote down. @throws BackcompatError as {@link planAudits} */
+export async function auditOfRun(args: readonly string[]): Promise<AuditJob | null> {
+  const command = addAuditOptions(new Command().exitOverride().allowExcessArguments().allowUnknownOption());
+  command.parse(args.slice(1), { from: 'user' });
+  const [job] = await planAudits(command.args[0], command.opts<AuditOptions>());
+  return job ?? null;
+}
+
+function addAuditOptions(command: Command): Command {
+  command
     .argument('[config]', 'a config (default: backcompat.json in this folder)')
     .option('--pair <name>', 'one pair of the config (default: all)')
     .option(
@@ -51,17 +70,15 @@ export function addAuditCommand(program: Command, services: CliServices, end: (s
     .option('--query-new <file>', 'vectors of the queries, new model')
     .option('--query-labels <file>', 'labels of the queries (default: as --labels)');
   addOverrideOptions(command);
-  command
+  return command
     .option('--out <dir>', "the run's directory; of several pairs one folder each (default: below .backcompat/runs)")
     .option('--json <file>', 'write the report there; - is stdout')
     .option('--baseline <file>', "a report to compare with (default: the config's)")
-    .option('--detach', 'print the directory of the run and leave it running');
-  addCommonOptions(command)
-    .addOption(command.createOption('--run-directory <dir>').hideHelp())
-    .addHelpText('after', help)
-    .action(async (config: string | undefined, options: AuditOptions) => {
-      end(await audit(config, options, services));
-    });
+    .option('--junit <file>', 'write the gates there as JUnit XML, a suite a pair')
+    .option('--markdown <file>', 'write the reports there as a comment for a pull request')
+    .option('--full', 'print long tables too: slices, versions, partial backfill, ...')
+    .option('--detach', 'print the directory of the run and leave it running')
+    .addOption(command.createOption('--run-directory <dir>').hideHelp());
 }
 
 async function audit(config: string | undefined, options: AuditOptions, services: CliServices): Promise<number> {
@@ -70,8 +87,13 @@ async function audit(config: string | undefined, options: AuditOptions, services
   if (options.detach && options.json === '-') {
     throw usageError('--detach prints the directory of the run, so --json cannot print the report.');
   }
+  if (options.detach && (options.junit ?? options.markdown) !== undefined) {
+    throw usageError('--detach leaves before there is a report, so --junit and --markdown have nothing to write.');
+  }
   const jobs = await planAudits(config, options);
   if (json !== null) await checkReportTarget(json);
+  if (options.junit !== undefined) await checkTarget(options.junit, 'junit');
+  if (options.markdown !== undefined) await checkTarget(options.markdown, 'md');
   const [first] = jobs;
   if (options.runDirectory !== undefined && first) {
     const directory = path.resolve(options.runDirectory);
@@ -79,7 +101,7 @@ async function audit(config: string | undefined, options: AuditOptions, services
     process.exit(await computeAudit(first, services, { directory, json, debug: options.debug ?? false }));
   }
   if (options.detach && first) return detach(first, options, json, output);
-  return auditAll(jobs, options, json, output, 'full');
+  return auditAll(jobs, options, json, output, options.full ? 'full' : 'report');
 }
 
 async function detach(job: AuditJob, options: AuditOptions, json: string | null, output: Output): Promise<number> {
@@ -98,35 +120,51 @@ async function detach(job: AuditJob, options: AuditOptions, json: string | null,
 /** Which status several audits end with: the gravest. */
 const gravestFirst = [130, 1, 2, 3, 4];
 
+/** How much is printed of each report. */
+type Detail = 'full' | 'report' | 'verdict';
+
+type RunOptions = Pick<AuditOptions, 'threads' | 'debug' | 'json' | 'junit' | 'markdown'>;
+
 /**
- * Runs audits one after the other, printing each report.
- * @param detail whole reports, or their verdicts only
+ * Runs audits one after the other, printing each report; then writes the files for pipelines.
  * @returns the gravest exit status; a cancelled audit ends the rest
  */
 export async function auditAll(
   jobs: readonly AuditJob[],
-  options: Pick<AuditOptions, 'threads' | 'debug' | 'json'>,
+  options: RunOptions,
   json: string | null,
   output: Output,
-  detail: 'full' | 'verdict',
+  detail: Detail,
 ): Promise<number> {
-  const statuses: number[] = [];
+  const ended: EndedAudit[] = [];
   for (const [index, job] of jobs.entries()) {
     if (jobs.length > 1 && index > 0) output.text('\n');
-    const status = await auditOne(job, options, json, output, detail);
-    statuses.push(status);
-    if (status === 130) break;
+    const audited = await auditOne(job, options, json, output, detail);
+    ended.push(audited);
+    if (audited.status === 130) break;
   }
-  return gravestFirst.find((status) => statuses.includes(status)) ?? 0;
+  const outcomes = ended.map(({ outcome }) => outcome);
+  if (options.junit !== undefined) await writeFileAtomic(path.resolve(options.junit), renderJunit(outcomes));
+  if (options.markdown !== undefined) {
+    const reports = outcomes.flatMap((outcome) => ('report' in outcome ? outcome.report : []));
+    await writeFileAtomic(path.resolve(options.markdown), renderMarkdown(reports));
+  }
+  return gravestFirst.find((status) => ended.some((audited) => audited.status === status)) ?? 0;
+}
+
+interface EndedAudit {
+  status: number;
+  outcome: JunitAudit;
 }
 
 async function auditOne(
   job: AuditJob,
-  options: Pick<AuditOptions, 'threads' | 'debug' | 'json'>,
+  options: RunOptions,
   json: string | null,
   output: Output,
-  detail: 'full' | 'verdict',
-): Promise<number> {
+  detail: Detail,
+): Promise<EndedAudit> {
+  const failed = (status: number, error: string): EndedAudit => ({ status, outcome: { name: job.name, error } });
   try {
     const started = await startAudit(job, { threads: options.threads ?? null, debug: options.debug ?? false, json });
     const { place, summary, cancelled } = await followAudit(started, output);
@@ -149,53 +187,24 @@ async function auditOne(
       if (exitStatus === 2 && !options.debug) await discardFailed(place);
       else output.note(`  log: ${path.join(place.directory, RUN_FILES.log)}`);
       if (options.debug) output.note(logTail(place.directory));
-      return exitStatus;
+      return failed(exitStatus, message ?? 'failed');
     }
     const report = await readReport(summary.report);
     print(report, summary.report, output, detail);
     if (options.json === '-') output.data(serialiseReport(report));
-    printGates(report, job, output);
-    return summary.exitStatus ?? 0;
+    const { configFile: file, configText: text } = job;
+    printGates(report, job.name, file === null || text === null ? null : { file, text }, output);
+    return { status: summary.exitStatus ?? 0, outcome: { report } };
   } catch (error) {
     if (!(error instanceof BackcompatError)) throw error;
     output.note(errorLines(error, output.debug).join('\n'));
-    return exitStatusOf[error.code];
+    return failed(exitStatusOf[error.code], error.message);
   }
 }
 
-function print(report: Report, file: string, output: Output, detail: 'full' | 'verdict'): void {
+function print(report: Report, file: string, output: Output, detail: Detail): void {
   const { width, colour } = output;
-  const text = detail === 'full' ? renderText(report, { width, colour }) : renderTextSummary(report, { width, colour });
-  output.text(`${text}\n`);
+  const shown = { width, colour, full: detail === 'full' };
+  output.text(`${detail === 'verdict' ? renderTextSummary(report, shown) : renderText(report, shown)}\n`);
   output.text(`Report: ${file}\nHTML:   ${path.join(path.dirname(file), RUN_FILES.html)}\n`);
-}
-
-/** Gates that did not pass, a line each, at their place in the config: the editor lists them as problems. */
-function printGates(report: Report, job: AuditJob, output: Output): void {
-  const { configFile, configText } = job;
-  if (configFile === null || configText === null) return;
-  for (const gate of report.gates) {
-    if (gate.state === 'passed') continue;
-    const place = { file: configFile, ...positionOf(configText, ['gates', ruleInConfig(gate, job)]) };
-    const severity = gate.severity === 'warn' || gate.state === 'undecided' ? 'warning' : 'error';
-    const message = `${job.name}: ${gate.message}`;
-    output.note(
-      problemLines({ code: `gate ${gateWords[gate.state].word}`, message, place, remedy: null }, severity).join('\n'),
-    );
-  }
-}
-
-/** The key a result comes from: itself, or one whose stars fit it. */
-function ruleInConfig({ rule }: GateResult, { configText }: AuditJob): string {
-  const text = configText ?? '';
-  if (text.includes(JSON.stringify(rule))) return rule;
-  const keys = [...text.matchAll(/"((?:[^"\\\n]|\\.)*\*(?:[^"\\\n]|\\.)*)"\s*:/g)].map((match) => match[1] ?? '');
-  const fits = (key: string) => {
-    const pattern = key
-      .split('*')
-      .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-      .join('.+');
-    return new RegExp(`^${pattern}$`).test(rule);
-  };
-  return keys.find(fits) ?? rule;
 }

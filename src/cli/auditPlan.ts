@@ -17,6 +17,9 @@ export interface AuditOptions extends CommonOptions, OverrideOptions {
   out?: string;
   json?: string;
   baseline?: string;
+  junit?: string;
+  markdown?: string;
+  full?: boolean;
   detach?: boolean;
   /** Of the process that computes: the directory that was made for it. */
   runDirectory?: string;
@@ -164,7 +167,8 @@ function outOf(out: string | undefined, pair: string, several: boolean, taken: S
   return path.resolve(out, folder);
 }
 
-async function onlyConfig(): Promise<string> {
+/** The config of this folder. @throws BackcompatError when there is none, or several of other names */
+export async function onlyConfig(): Promise<string> {
   const found = await findConfigs(process.cwd());
   const [first] = found;
   if (first === undefined) {

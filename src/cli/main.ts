@@ -9,5 +9,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.exitCode = await runCli(process.argv.slice(2), {
   // Native libraries are loaded by the process that computes, not by the one that follows it.
   auditPair: async (request, hooks) => (await import('../core/pipeline/auditPair.ts')).auditPair(request, hooks),
+  stalenessOf: async (...asked) => (await import('../core/pipeline/staleness.ts')).stalenessOf(...asked),
   assets: new URL('./', import.meta.url),
 });

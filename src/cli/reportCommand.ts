@@ -1,22 +1,24 @@
-import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { type Command, Option } from 'commander';
-import { BackcompatError } from '../core/contract/errors.ts';
 import { readPreviews } from '../core/report/previewsFile.ts';
+import { renderGithub } from '../core/report/renderGithub.ts';
 import { renderHtml } from '../core/report/renderHtml.ts';
+import { renderJunit } from '../core/report/renderJunit.ts';
+import { renderMarkdown } from '../core/report/renderMarkdown.ts';
 import { renderText } from '../core/report/renderText.ts';
-import { checkReportTarget, readReport, serialiseReport } from '../core/report/reportFile.ts';
+import { readReport, serialiseReport } from '../core/report/reportFile.ts';
 import { writeFileAtomic } from '../core/runs/atomicFile.ts';
 import { findReport } from '../core/runs/listRuns.ts';
+import { RunReader } from '../core/runs/runReader.ts';
 import { readPageAssets } from './assets.ts';
+import { placeOfGate, readConfigText } from './gatePlaces.ts';
 import { createOutput, type Output } from './output.ts';
+import { checkTarget, type Format, formats } from './renderings.ts';
 import type { CliServices } from './services.ts';
-
-const formats = ['text', 'json', 'html'] as const;
-type Format = (typeof formats)[number];
 
 interface ReportOptions {
   format: Format;
+  full?: boolean;
   output?: string;
   debug?: boolean;
 }
@@ -25,9 +27,18 @@ const help = `
 RUN is a run's directory, its id or the beginning of it, a report's file, or the name of a pair, whose
 latest finished run it is.
 
+Formats:
+  text     for a terminal; --full with long tables too
+  json     the report itself; commit it as a baseline
+  html     one page that opens offline
+  md       a comment for a pull request, below 60 kB
+  junit    the gates as JUnit XML, a test case a rule
+  github   gates that did not pass as annotations of GitHub Actions, at their line of the config
+
 Examples:
   backcompat report v1-v2
   backcompat report v1-v2 --format html -o report.html
+  backcompat report v1-v2 --format json -o baselines/v1-v2.compat-report.json
 `;
 
 export function addReportCommand(program: Command, services: CliServices): void {
@@ -35,7 +46,8 @@ export function addReportCommand(program: Command, services: CliServices): void 
     .command('report')
     .description('print or convert the report of a finished run')
     .argument('<run>', 'a run, a report, or the name of a pair')
-    .addOption(new Option('--format <name>', 'text, json or html').choices(formats).default('text'))
+    .addOption(new Option('--format <name>', 'text, json, html, md, junit or github').choices(formats).default('text'))
+    .option('--full', 'as text: long tables too')
     .option('-o, --output <file>', 'write it there instead of stdout')
     .option('--debug', 'print stack traces')
     .addHelpText('after', help)
@@ -44,9 +56,7 @@ export function addReportCommand(program: Command, services: CliServices): void 
       const found = await findReport(run, process.cwd());
       const text = await render(found, options, output, services);
       if (options.output === undefined) return output.data(text);
-      const file = path.resolve(options.output);
-      await checkTarget(file, options.format);
-      await writeFileAtomic(file, text);
+      await writeFileAtomic(await checkTarget(options.output, options.format), text);
     });
 }
 
@@ -57,35 +67,22 @@ async function render(file: string, options: ReportOptions, output: Output, serv
       return serialiseReport(report);
     case 'html':
       return renderHtml(report, await readPageAssets(services.assets), await readPreviews(file));
+    case 'md':
+      return renderMarkdown([report]);
+    case 'junit':
+      return renderJunit([{ report }]);
+    case 'github': {
+      const request = await new RunReader(path.dirname(file)).request();
+      const config = await readConfigText(request?.configFile ?? null);
+      return renderGithub(report, (gate) => (config === null ? null : placeOfGate(gate, config)));
+    }
     case 'text': {
       const { width, colour } = output;
-      return renderText(report, options.output === undefined ? { width, colour } : { width: 100, colour: false });
+      const { full = false } = options;
+      return renderText(
+        report,
+        options.output === undefined ? { width, colour, full } : { width: 100, colour: false, full },
+      );
     }
   }
-}
-
-/** How an older rendering of ours begins; anything else is not overwritten. */
-const beginnings: Readonly<Record<'text' | 'html', RegExp>> = {
-  text: /^Backcompat audit: /,
-  html: /<meta name="generator" content="Backcompat">/,
-};
-
-async function checkTarget(file: string, format: Format): Promise<void> {
-  if (format === 'json') return checkReportTarget(file);
-  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw error;
-  });
-  if (handle === null) return;
-  const head = Buffer.alloc(4096);
-  try {
-    if ((await handle.stat()).isFile()) await handle.read(head, 0, head.length, 0);
-  } finally {
-    await handle.close();
-  }
-  if (beginnings[format].test(head.toString('utf8'))) return;
-  throw new BackcompatError('in-use', `${file} exists and is not a report; it stays as it is.`, {
-    place: { file },
-    remedy: 'Choose another file with -o.',
-  });
 }

@@ -4,6 +4,7 @@ import { VERSION } from '../core/contract/version.ts';
 import { addAuditCommand } from './auditCommand.ts';
 import { addDemoCommand } from './demoCommand.ts';
 import { addEmbedCommand } from './embedCommand.ts';
+import { addGateCommand } from './gateCommand.ts';
 import { addInspectCommand } from './inspectCommand.ts';
 import { errorLines } from './output.ts';
 import { addReportCommand } from './reportCommand.ts';
@@ -34,6 +35,7 @@ export async function runCli(args: readonly string[], services: CliServices): Pr
   addEmbedCommand(program);
   addInspectCommand(program);
   addReportCommand(program, services);
+  addGateCommand(program, services, end);
   addSchemaCommand(program);
   addDemoCommand(program, services, end);
   if (args.length === 0) {

@@ -5,6 +5,7 @@ import { sampleReport } from '../fixtures/report/sampleReport.ts';
 
 process.exitCode = await runCli(process.argv.slice(2), {
   assets: new URL('./', import.meta.url),
+  stalenessOf: async () => JSON.parse(process.env.BACKCOMPAT_STALE ?? '[]'),
   async auditPair({ source, overrides }, { progress, signal }) {
     const mode = process.env.BACKCOMPAT_FAKE ?? 'quick';
     const report = sampleReport();

@@ -116,10 +116,15 @@ function inequalityFigures({ inequalities }: Report): Row[] {
 }
 
 function agreementFigures({ agreement }: Report): Row[] {
-  return (agreement?.neighbourOverlap ?? []).map(({ k, newOld }) => [
+  const rows = agreement?.neighbourOverlap ?? [];
+  const chosen = rows.find(({ k }) => k === 10) ?? rows[0];
+  if (!chosen) return [];
+  const { k, newOld } = chosen;
+  const row: Row = [
     `agreement.neighbourOverlap.newOld@${k}`,
     `Neighbours in common with old/old, first ${k}`,
     'higher',
     estimated(newOld),
-  ]);
+  ];
+  return [row];
 }

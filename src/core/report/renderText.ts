@@ -1,6 +1,7 @@
+import { gatesTitle } from '../contract/findings.ts';
 import type { Report } from '../contract/report.ts';
 import { baseline, causes, gates, remedies } from './text/actionSections.ts';
-import { type Canvas, createCanvas, remark, type TextOptions } from './text/canvas.ts';
+import { type Canvas, createCanvas, remark, type TextOptions, titled } from './text/canvas.ts';
 import { consequential, hubs, inequalities, thresholds } from './text/distanceSections.ts';
 import { agreement, backfill, matrix, slices } from './text/migrationSections.ts';
 import { criterion, flips, paragon, retrieval, worstClasses } from './text/rankingSections.ts';
@@ -46,6 +47,10 @@ export function renderText(report: Report, options: TextOptions): string {
     gates(canvas),
     footer(canvas),
   ];
+  return joined(sections);
+}
+
+function joined(sections: readonly (readonly string[])[]): string {
   return `${sections
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
@@ -70,4 +75,17 @@ function moreLine(canvas: Canvas): string[] {
 export function renderTextSummary(report: Report, options: TextOptions): string {
   const canvas = createCanvas(report, options);
   return `${[...heading(canvas), '', ...verdict(canvas)].join('\n')}\n`;
+}
+
+/** Gates alone, and what they were compared with: a finished run judged again. */
+export function renderTextGates(report: Report, stale: readonly string[], options: TextOptions): string {
+  const canvas = createCanvas(report, options);
+  const changed = stale.length === 0 ? [] : titled(canvas, 'The report is stale: nothing of it counts as measured');
+  const sections = [
+    heading(canvas, 'gates'),
+    [...changed, ...stale.flatMap((change) => remark(canvas, change))],
+    stale.length === 0 ? baseline(canvas) : [],
+    report.gates.length === 0 ? titled(canvas, gatesTitle(report.gates)) : gates(canvas),
+  ];
+  return joined(sections);
 }

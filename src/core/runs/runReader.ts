@@ -51,7 +51,7 @@ export class RunReader {
   async read(onEvent?: (event: RunEvent) => void): Promise<RunSummary | null> {
     // Before the events: a run that ends in between has then written its last state.
     let alive = isLocked(this.#directory);
-    const request = await this.#readRequest();
+    const request = await this.request();
     if (request === null) return null;
     await this.#readEvents(onEvent);
     if (!alive && this.#events.final === null) {
@@ -83,7 +83,8 @@ export class RunReader {
     };
   }
 
-  async #readRequest(): Promise<RunRequest | null> {
+  /** What was asked of the run; null while the directory holds none. */
+  async request(): Promise<RunRequest | null> {
     const file = path.join(this.#directory, RUN_FILES.request);
     try {
       const { mtimeMs, ino, size } = await stat(file);

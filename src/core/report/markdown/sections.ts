@@ -221,13 +221,16 @@ export function baselineSection(report: Report): Section | null {
     const problems = (baseline.differences ?? []).map((text) => `- ${textMark(text)}`);
     return section(baselineTitle(report), [made, '', ...problems]);
   }
-  const rows = baselineRows(report).map(({ title, before, now, change, judgement }) => [
-    textMark(title),
-    number(before),
-    number(now),
-    signed(change),
-    changeWords[judgement].word,
-  ]);
+  const rows = baselineRows(report)
+    .filter(({ judgement }) => judgement !== 'same')
+    .map(({ title, before, now, change, judgement }) => [
+      textMark(title),
+      number(before),
+      number(now),
+      signed(change),
+      changeWords[judgement].word,
+    ]);
+  if (rows.length === 0) return section(baselineTitle(report), [made]);
   return section(baselineTitle(report), [made, '', ...tableMark(['Figure', '>Then', '>Now', '>Change', ''], rows)]);
 }
 

@@ -82,7 +82,7 @@ export function baseline(canvas: Canvas): string[] {
   const made = `${visibleText(found.path)}, made ${visibleText(found.created.slice(0, 10))} by ${visibleText(found.tool)}.`;
   const title = titled(canvas, baselineTitle(report), made);
   if (!found.comparable) return [...title, ...(found.differences ?? []).flatMap((text) => remark(canvas, text))];
-  const rows = baselineRows(report);
+  const rows = baselineRows(report).filter(({ judgement }) => judgement !== 'same');
   if (rows.length === 0) return title;
   return [
     ...title,

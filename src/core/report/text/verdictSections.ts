@@ -4,11 +4,11 @@ import type { Report } from '../../contract/report.ts';
 import { dataText, padEnd, wrap } from '../terminal.ts';
 import { type Canvas, icons, inks, NAME_WIDTH } from './canvas.ts';
 
-export function heading({ report, paint }: Canvas): string[] {
+export function heading({ report, paint }: Canvas, what = 'audit'): string[] {
   const name = (model: Report['old']) => paint('bold', dataText(model.name, NAME_WIDTH));
   const note = (model: Report['old']) => paint('dim', ` ${modelNote(model)}`);
   return [
-    `Backcompat audit: ${name(report.old)}${note(report.old)} → ${name(report.new)}${note(report.new)}`,
+    `Backcompat ${what}: ${name(report.old)}${note(report.old)} → ${name(report.new)}${note(report.new)}`,
     paint('dim', `${dataLine(report)} · ${report.protocol.distance}`),
   ];
 }

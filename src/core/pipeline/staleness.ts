@@ -1,0 +1,103 @@
+import { checkpointDefinition, findPairs, type LoadedConfig, loadConfig, type Pair } from '../config/loadConfig.ts';
+import { BackcompatError, isCancellation } from '../contract/errors.ts';
+import type { ModelDescription, Report } from '../contract/report.ts';
+import { TOOL } from '../contract/version.ts';
+import { openCheckpoint } from '../models/checkpoint.ts';
+import type { AuditHooks, AuditRequest } from './auditRequest.ts';
+import { hashItems, loadPair } from './loadPair.ts';
+import { hashPair, loadItems, pairProtocol } from './pairDefinition.ts';
+
+/** What an audit was asked, and whoever judges its report asks again. */
+export type Staleness = (report: Report, request: AuditRequest, hooks: AuditHooks) => Promise<string[]>;
+
+/**
+ * What has changed of a pair since its report was made, a sentence each; empty when nothing has. Opens the
+ * checkpoints and reads ids and labels, but embeds nothing.
+ * @throws BackcompatError for a config that cannot be read; `cancelled`
+ */
+export const stalenessOf: Staleness = async (report, request, hooks) => {
+  if (request.source.kind === 'tables') return tableChanges(report, request, hooks);
+  const loaded = await loadConfig(request.source.file);
+  const { pair: name } = request.source;
+  if (!Object.hasOwn(loaded.config.pairs ?? {}, name)) return [`The config has no pair ${JSON.stringify(name)}.`];
+  const [pair] = findPairs(loaded, name);
+  if (pair === undefined) throw new BackcompatError('internal', `findPairs gave no pair "${name}".`);
+
+  const models: [role: string, now: string | null, then: ModelDescription | null][] = [
+    ['old', pair.old, report.old],
+    ['new', pair.new, report.new],
+    ['paragon', pair.paragon, report.paragon],
+  ];
+  const changes: string[] = [];
+  for (const [role, now, then] of models) changes.push(...(await checkpointChanges(loaded, role, now, then, hooks)));
+  changes.push(...(await itemChanges(loaded, pair, report)));
+  const hash = hashPair(loaded, pair, pairProtocol(loaded, pair, request.overrides));
+  if (changes.length === 0 && hash !== report.provenance.config) changes.push(configChange(report));
+  return changes;
+};
+
+async function checkpointChanges(
+  loaded: LoadedConfig,
+  role: string,
+  now: string | null,
+  then: ModelDescription | null,
+  { signal }: AuditHooks,
+): Promise<string[]> {
+  const shown = (name: string | null | undefined) => (name ? JSON.stringify(name) : 'none');
+  if ((now ?? null) !== (then?.name ?? null)) {
+    return [`The ${role} checkpoint of the pair is ${shown(now)}; the report is of ${shown(then?.name)}.`];
+  }
+  if (now === null || then === null) return [];
+  try {
+    const checkpoint = await openCheckpoint(now, checkpointDefinition(loaded, now), loaded.folder, { signal });
+    try {
+      const same = (await checkpoint.fingerprint()) === then.fingerprint;
+      return same ? [] : [`The ${role} checkpoint ${shown(now)} gives other vectors than when it was audited.`];
+    } finally {
+      await checkpoint.close();
+    }
+  } catch (error) {
+    return [unreadable(`The ${role} checkpoint ${shown(now)}`, error)];
+  }
+}
+
+async function itemChanges(loaded: LoadedConfig, pair: Pair, report: Report): Promise<string[]> {
+  try {
+    const { queries, gallery } = await loadItems(loaded, pair);
+    const same = hashItems(queries, gallery) === report.provenance.dataset;
+    return same ? [] : ['The items or labels of the queries or the gallery have changed.'];
+  } catch (error) {
+    return [unreadable('The queries or the gallery', error)];
+  }
+}
+
+async function tableChanges(report: Report, request: AuditRequest, hooks: AuditHooks): Promise<string[]> {
+  try {
+    const pair = await loadPair(request, hooks);
+    try {
+      const changes = (['old', 'new'] as const)
+        .filter((role) => pair.models[role].fingerprint !== report[role].fingerprint)
+        .map((role) => `The tables of the ${role} model have changed.`);
+      const same = hashItems(pair.queries, pair.gallery) === report.provenance.dataset;
+      return same ? changes : [...changes, 'The ids or labels have changed.'];
+    } finally {
+      await pair.close();
+    }
+  } catch (error) {
+    return [unreadable('What was audited', error)];
+  }
+}
+
+/** What is gone or damaged has changed. @throws what is no fault of the input */
+function unreadable(what: string, error: unknown): string {
+  if (isCancellation(error) || !(error instanceof BackcompatError) || error.code === 'internal') throw error;
+  return `${what} cannot be read: ${error.message}`;
+}
+
+function configChange({ provenance }: Report): string {
+  if (provenance.config === null) return 'The report was made without a config.';
+  const changed = 'The pair, its checkpoints, its datasets or the audit block of the config have changed';
+  return provenance.tool === TOOL
+    ? `${changed}.`
+    : `${changed}, or ${TOOL} reads them otherwise than ${provenance.tool}.`;
+}
