@@ -95,6 +95,13 @@ describe('a finished audit', () => {
     );
   });
 
+  it('follows the new run in a directory that is used again, not the one before', async () => {
+    const cwd = workspace();
+    const again = [...audit, '--out', 'mine', '--json', '-', '--quiet'];
+    expect(JSON.parse((await cli([...again, '--seed', '1'], cwd)).stdout).protocol.seed).toBe(1);
+    expect(JSON.parse((await cli([...again, '--seed', '2'], cwd)).stdout).protocol.seed).toBe(2);
+  });
+
   it('prints nothing but the report to stdout with --json -', async () => {
     const cwd = workspace();
     const { status, stdout, stderr } = await cli([...audit, '--json', '-', '--seed', '7'], cwd);
@@ -332,8 +339,8 @@ describe('other commands', () => {
     const help = await cli(['--help'], cwd);
     expect(help.status).toBe(0);
     const commands = [...help.stdout.matchAll(/^ {2}([a-z]+) /gm)].map((match) => match[1]);
-    expect(commands.slice(0, 6)).toEqual(['audit', 'inspect', 'report', 'schema', 'demo', 'help']);
-    for (const command of ['audit', 'inspect', 'report', 'schema', 'demo']) {
+    expect(commands.slice(0, 6)).toEqual(['audit', 'inspect', 'report', 'gate', 'schema', 'demo']);
+    for (const command of ['audit', 'inspect', 'report', 'gate', 'schema', 'demo']) {
       expect((await cli([command, '--help'], cwd)).stdout).toMatch(/Examples?:\n {2}backcompat /);
     }
   });

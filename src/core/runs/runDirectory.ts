@@ -68,7 +68,11 @@ export interface RunPlaceOptions {
  */
 export async function makeRunDirectory({ baseFolder, out, kind, name }: RunPlaceOptions): Promise<RunPlace> {
   const folder = runsFolder(path.resolve(baseFolder));
-  if (out !== null) await claimDirectory(path.resolve(out));
+  if (out !== null) {
+    await claimDirectory(path.resolve(out));
+    // Whoever follows the new run must not read the end of the one before.
+    await clearRun(path.resolve(out));
+  }
   await mkdir(folder, { recursive: true });
   await ignoreByGit(path.dirname(folder));
   const base = `${timeStamp(new Date())}-${kind}-${fileSafeName(name)}`;
