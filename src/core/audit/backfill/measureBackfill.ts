@@ -25,8 +25,13 @@ export interface BackfillFigures {
   note: string | null;
 }
 
-/** Queries that partial backfill is measured on, at most: all shares of one query cost seven rankings. */
+/**
+ * Queries that partial backfill is measured on: at most 500, because all shares of one query cost seven rankings,
+ * and fewer where they make more than 1e8 pairs with the gallery, but never below 100.
+ */
 const MOST_QUERIES = 500;
+const MOST_PAIRS = 1e8;
+const FEWEST_QUERIES = 100;
 /** Keys of old and new gallery held at once; the galleries are read once for each set of queries that fits. */
 const KEY_BYTES = 536_870_912;
 const BLOCK_VALUES = 2_097_152;
@@ -38,8 +43,8 @@ const EQUAL = 1e-12;
 /**
  * Partial backfill (metrics.md section 9): new queries against a gallery of which a share has new vectors, the rest old
  * ones under the dimension rule. On a seeded sample, stratified by class, of at most 500 of the audited queries
- * that have a match.
- * Cost: two products of queries x gallery, and some 20 ns a pair on one thread.
+ * that have a match (100 where the gallery has a million items).
+ * Cost: two products of queries x gallery, and 20 to 150 ns a pair on one thread (few to a thousand matches).
  * @param rows audited query rows, ascending; `measured` is about them
  * @returns null without the new model's gallery
  * @throws BackcompatError `cancelled`, and what the sources throw
@@ -56,7 +61,8 @@ export async function measureBackfill(
   const { distance, seed, ks } = protocol;
   const matched = [...rows.keys()].filter((query) => (measured.setup.matchCount[query] as number) > 0);
   const labels = Int32Array.from(matched, (query) => measured.setup.queryLabel[query] as number);
-  const chosen = sampleRows(labels, MOST_QUERIES, seed).map((index) => matched[index] as number);
+  const wanted = Math.min(MOST_QUERIES, Math.max(FEWEST_QUERIES, Math.floor(MOST_PAIRS / gallery.count)));
+  const chosen = sampleRows(labels, wanted, seed).map((index) => matched[index] as number);
   const sampleOfRows = chosen.map((query) => rows[query] as number);
   const setup = makePairSetup(queries, gallery, sampleOfRows);
 
