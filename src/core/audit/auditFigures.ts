@@ -6,9 +6,10 @@ import { advBctScores } from './advbct.ts';
 import { measureAgreement } from './agreement.ts';
 import type { AuditInput } from './auditInput.ts';
 import { measureBackfill } from './backfill/measureBackfill.ts';
-import { cellOf, cmcCurve, hitsAt, metricNames, type RegisteredCell, registerCell } from './cells.ts';
+import { cellOf, cmcCurve, metricNames, type RegisteredCell, registerCell } from './cells.ts';
 import { classTable } from './classTable.ts';
-import { compatibilityTax, criterionEntry, updateGain } from './criterion.ts';
+import { compatibilityTax, updateGain } from './criterion.ts';
+import { criterionTable } from './criterionTable.ts';
 import { diagnose } from './diagnosis/diagnose.ts';
 import { resolveDimensionRule } from './dimensionRule.ts';
 import { flipFigures } from './flips.ts';
@@ -25,6 +26,7 @@ import { projectNewVectors } from './project.ts';
 import { measureReferences } from './references.ts';
 import { estimateRemedies } from './remedies/estimateRemedies.ts';
 import { sampleRows } from './sampling.ts';
+import { sliceTables } from './slices.ts';
 import { QueryStatistics, type Statistic, sum } from './statistics.ts';
 import { thresholdStateOf, verdictStates } from './verdict.ts';
 import { registerVerification, rocOf, verificationOf } from './verification.ts';
@@ -155,22 +157,13 @@ export async function auditFigures(
   const differenceInterval = (a: RegisteredCell, b: RegisteredCell, name: MetricName) =>
     statistics.differenceInterval(a.metrics.get(name) as Statistic, b.metrics.get(name) as Statistic);
 
-  const criterion: Report['criterion'] = {};
+  const { identical } = measured;
+  const criterion = criterionTable({ statistics, oldOld, newOld, matched, identical }, protocol);
   const gains: Report['updateGain'] = {};
   const tax: NonNullable<Report['tax']> = {};
   const advbct: NonNullable<Report['advbct']> = {};
   const upgraded = paragon?.newNew ?? newNew;
   for (const name of names) {
-    criterion[name] = criterionEntry({
-      old: value(oldOld, name),
-      new: value(newOld, name),
-      interval: differenceInterval(newOld, oldOld, name),
-      matchedQueries,
-      margin: protocol.margin,
-      identical: measured.identical,
-      unchangedHits: unchangedHits(name, oldOld, newOld, matched),
-      confidence: plan.confidence,
-    });
     gains[name] = {
       value: upgraded
         ? updateGain(
@@ -193,6 +186,11 @@ export async function auditFigures(
       });
     }
   }
+
+  hooks.progress.phase('Slices');
+  const slices = await sliceTables(queries, rows, measured, matched, plan, protocol, hooks);
+  const leftOut = queries.slicesLeftOut ?? [];
+  if (leftOut.length > 0) notes.push(leftOutNote(leftOut));
 
   const verification = verificationOf(measured, statistics, accepted);
   const states = verdictStates(
@@ -306,7 +304,7 @@ export async function auditFigures(
     backfill: backfill?.backfill ?? null,
     backfillSummary: backfill?.summary ?? null,
     matrix: null,
-    slices: {},
+    slices,
     agreement: agreement.agreement,
     diagnosis,
     remedies: remedies.remedies,
@@ -339,25 +337,17 @@ function refuseOneClass({ queries, gallery }: AuditInput): void {
   );
 }
 
+/** Columns that are no slices by themselves. */
+function leftOutNote(columns: readonly string[]): string {
+  const [names, have] = [columns.map((name) => JSON.stringify(name)).join(', '), columns.length > 1 ? 'have' : 'has'];
+  return `Figures by value leave out ${names}, which ${have} more than 50 values; name a column in "slices" to have them all the same.`;
+}
+
 function countClasses(queryLabel: Int32Array, galleryLabel: Int32Array, classes: number): number {
   const present = new Uint8Array(classes);
   for (const label of queryLabel) present[label] = 1;
   for (const label of galleryLabel) present[label] = 1;
   return present.reduce((total, inside) => total + inside, 0);
-}
-
-/** A cmc whose every hit is the same before and after: resampling cannot vary it. */
-function unchangedHits(
-  name: MetricName,
-  oldOld: RegisteredCell,
-  newOld: RegisteredCell,
-  matched: Float64Array,
-): boolean {
-  if (!name.startsWith('cmc@')) return false;
-  const k = Number(name.slice(4));
-  const before = hitsAt(oldOld.perQuery, k);
-  const after = hitsAt(newOld.perQuery, k);
-  return matched.every((inside, query) => inside === 0 || before[query] === after[query]);
 }
 
 /** From 0 to three times the larger mean shift, or twice the largest tolerance, at a round number. */

@@ -32,6 +32,10 @@ export interface AuditItems {
   ids: readonly string[];
   labelOf: Int32Array;
   classNames: readonly string[];
+  /** Column name to one value per item; figures are given by those of the queries. */
+  slices?: ReadonlyMap<string, readonly string[]>;
+  /** Columns that nobody named and that hold too many values. */
+  slicesLeftOut?: readonly string[];
 }
 
 /** Brings the two sets under one list of classes, in order of first appearance, gallery first. */
@@ -54,6 +58,8 @@ export function joinClasses(queries: ItemSet, gallery: ItemSet): { queries: Audi
       ids: items.ids,
       labelOf: items.labelOf.map((label) => mapping[label] as number),
       classNames,
+      slices: items.slices,
+      ...(items.slicesLeftOut === undefined ? {} : { slicesLeftOut: items.slicesLeftOut }),
     };
   };
   const joinedGallery = relabel(gallery);

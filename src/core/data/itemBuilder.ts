@@ -146,6 +146,7 @@ export function createItemBuilder(
       }
       if (idAt >= 0) refuseDuplicates(file, ids, id ?? 'id');
       else for (let row = 0; row < rows; row++) ids.push(`${idPrefix}/${row}`);
+      const leftOut = sliceNames.filter((slice) => !slices.some((kept) => kept.name === slice));
       return {
         name,
         count: rows,
@@ -153,6 +154,7 @@ export function createItemBuilder(
         labelOf: Int32Array.from(labels),
         classNames,
         slices: new Map(slices.map((slice) => [slice.name, slice.values])),
+        ...(slices.length < sliceNames.length ? { slicesLeftOut: leftOut } : {}),
         images: null,
         ...(label === null ? { labelled: false } : {}),
         ...(splitAt >= 0 ? { parts } : {}),

@@ -17,6 +17,8 @@ export interface ItemSet {
   readonly parts?: readonly string[];
   /** Column name to one value per item. */
   readonly slices: ReadonlyMap<string, readonly string[]>;
+  /** Columns that nobody named and that hold too many values to be slices. Absent: none. */
+  readonly slicesLeftOut?: readonly string[];
   /** What an image model embeds; null for items of another kind, or that only vectors can stand for. */
   readonly images: ImageContent | null;
   /** What a text model embeds; absent for items of another kind. */
@@ -61,6 +63,7 @@ export function selectItems(items: ItemSet, indices: Int32Array, name: string): 
     labelOf: indices.map((index) => items.labelOf[index] as number),
     classNames: items.classNames,
     slices,
+    ...(items.slicesLeftOut === undefined ? {} : { slicesLeftOut: items.slicesLeftOut }),
     ...(items.labelled === undefined ? {} : { labelled: items.labelled }),
     images: images === null ? null : { source: (item) => images.source(indices[item] as number) },
     ...(texts === undefined ? {} : { texts: { text: (item: number) => texts.text(indices[item] as number) } }),

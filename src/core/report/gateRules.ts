@@ -10,8 +10,10 @@ type Place =
   | { kind: 'fields'; fields: Readonly<Record<string, Place>> }
   /** One entry a metric: `map`, `cmc@1`, ... */
   | { kind: 'metrics'; each: Place; leaf?: Leaf }
-  /** One entry a class label, found in a list by `label`. */
-  | { kind: 'labels'; each: Place }
+  /** One entry a class label or value of a column, found in a list by that field. */
+  | { kind: 'labels'; by: 'label' | 'value'; each: Place }
+  /** One entry a column of the metadata, by its name. */
+  | { kind: 'columns'; each: Place }
   | Picked
   | Leaf;
 
@@ -74,6 +76,17 @@ const signed: Place = fields({ positive: violations, negative: violations });
 /** The interval of a comparison belongs to its difference, not to either side. */
 const oldNewDifference: Place = fields({ old: number(), new: number(), difference: number('interval') });
 
+const criterion: Place = {
+  kind: 'metrics',
+  leaf: { kind: 'state', field: 'state', order: rankingOrder },
+  each: fields({
+    old: number(),
+    new: number(),
+    difference: number('interval'),
+    state: { kind: 'state', field: null, order: rankingOrder },
+  }),
+};
+
 const atThreshold: Place = fields(picked('far', null, { threshold: null, tar: null }));
 const transfer: Place = fields(
   picked('far', null, {
@@ -101,16 +114,7 @@ const report: Place = fields({
     negativePairs: number(),
   }),
   retrieval: fields({ oldOld: cell, newOld: cell, newNew: cell, oldNew: cell }),
-  criterion: {
-    kind: 'metrics',
-    leaf: { kind: 'state', field: 'state', order: rankingOrder },
-    each: fields({
-      old: number(),
-      new: number(),
-      difference: number('interval'),
-      state: { kind: 'state', field: null, order: rankingOrder },
-    }),
-  },
+  criterion,
   updateGain: {
     kind: 'metrics',
     leaf: { kind: 'number', field: 'value', interval: null },
@@ -149,8 +153,25 @@ const report: Place = fields({
     displacement: fields({ mean: number(), median: number(), p95: number() }),
     procrustesResidual: number(),
   }),
+  matrix: fields({ ac: number(), am: number(), bc: number(), fc: number() }),
+  slices: {
+    kind: 'columns',
+    each: {
+      kind: 'labels',
+      by: 'value',
+      each: fields({
+        queries: number(),
+        criterion,
+        newNew: { kind: 'metrics', leaf: number(), each: fields({}) },
+        positiveRate: number(),
+        negativeRate: number(),
+        negativeFlipRate: number(),
+      }),
+    },
+  },
   classes: {
     kind: 'labels',
+    by: 'label',
     each: fields({
       queries: number(),
       positiveRate: number(),
@@ -165,7 +186,7 @@ export type Step =
   | { kind: 'key'; key: string }
   /** `*`, and the keys it stands for; null: whatever the report holds. */
   | { kind: 'each'; keys: readonly string[] | null }
-  | { kind: 'label'; label: string | null };
+  | { kind: 'label'; by: 'label' | 'value'; label: string | null };
 
 /** A rule understood: the way to its figures and what they are. */
 export interface ParsedRule {
@@ -178,7 +199,7 @@ export interface ParsedRule {
 const metricPattern = /^(cmc@[1-9]\d*|map@r|map|rPrecision)(?=\.|$)/;
 const pickedPattern = /^([a-zA-Z]+)(?:@([0-9.]+(?:[eE][+-]?\d+)?))?$/;
 
-/** All readings of `rest` below `place`; a class label may hold dots, so there can be several. */
+/** All readings of `rest` below `place`; a label, value or column may hold dots, so there can be several. */
 function* readings(place: Place, rest: string | null, steps: readonly Step[]): Generator<Omit<ParsedRule, 'rule'>> {
   if (place.kind === 'picked') return;
   if (place.kind === 'number' || place.kind === 'state') {
@@ -220,11 +241,16 @@ function* readings(place: Place, rest: string | null, steps: readonly Step[]): G
       } else yield* readings(place.each, below, [...steps, step]);
       return;
     }
-    case 'labels': {
-      if (star) yield* readings(place.each, after(1), [...steps, { kind: 'label', label: null }]);
+    case 'labels':
+    case 'columns': {
+      const step = (name: string | null): Step => {
+        if (place.kind === 'labels') return { kind: 'label', by: place.by, label: name };
+        return name === null ? { kind: 'each', keys: null } : { kind: 'key', key: name };
+      };
+      if (star) yield* readings(place.each, after(1), [...steps, step(null)]);
       for (let end = rest.indexOf('.'); end !== -1; end = rest.indexOf('.', end + 1)) {
         if (star && end === 1) continue;
-        yield* readings(place.each, after(end), [...steps, { kind: 'label', label: rest.slice(0, end) }]);
+        yield* readings(place.each, after(end), [...steps, step(rest.slice(0, end))]);
       }
       return;
     }
@@ -282,7 +308,7 @@ export function parseGateRule(rule: string, measured?: Measured): ParsedRule {
   if (measured) {
     const k = /(?:^|\.)cmc@(\d+)(?=\.|$)/.exec(rule)?.[1];
     const asMetric = found.steps.some((step) => step.kind === 'key' && step.key === `cmc@${k}`);
-    const ofClass = found.steps.some((step) => step.kind === 'label');
+    const ofClass = found.steps.some((step) => step.kind === 'label' && step.by === 'label');
     if (k !== undefined && asMetric && !ofClass && !measured.ks.includes(Number(k))) {
       throw configError(rule, `needs cmc@${k}, which is not measured.`, `Add ${k} to the "ks" of the audit block.`);
     }

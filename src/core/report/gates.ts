@@ -112,10 +112,10 @@ function take(position: Position, step: Step): Position[] {
   const { value, rule, queries } = position;
   if (step.kind === 'label') {
     const entries = (Array.isArray(value) ? value : []).filter(isObject);
-    const chosen = step.label === null ? entries : entries.filter((entry) => entry.label === step.label);
+    const chosen = step.label === null ? entries : entries.filter((entry) => entry[step.by] === step.label);
     if (chosen.length === 0) return [{ rule: [...rule, step.label ?? '*'], value: null, queries: null }];
     return chosen.map((entry) => ({
-      rule: [...rule, String(entry.label)],
+      rule: [...rule, String(entry[step.by])],
       value: entry,
       queries: numberOrNull(entry.queries),
     }));
