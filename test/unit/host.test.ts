@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -208,6 +208,17 @@ describe('pageStateOf', () => {
       const shown = await pageStateOf({ ...changed, state: 'failed' }, where);
       expect(shown).toMatchObject({ kind: 'failed', failure: { again: null } });
     }
+  });
+
+  it('carries the previews that lie beside the report', async () => {
+    const report = path.join(folder, 'previewed', 'report.compat-report.json');
+    mkdirSync(path.dirname(report));
+    writeFileSync(report, JSON.stringify(sampleReport()));
+    const previews = { a: { text: 'words' } };
+    const show = () => pageStateOf({ ...run, state: 'done', report }, around);
+    expect(await show()).toMatchObject({ kind: 'report', previews: {} });
+    writeFileSync(path.join(folder, 'previewed', 'previews.json'), JSON.stringify(previews));
+    expect(await show()).toMatchObject({ kind: 'report', previews });
   });
 
   it('shows why a report cannot be opened', async () => {

@@ -137,15 +137,15 @@ describe('remedies and causes in words', () => {
       withState('compatible', (report) => {
         report.verdict.thresholds = 'kept';
       }),
-    ).toBe('Ranking needs no remedy; backfill in part would still gain: mAP .822 against .740');
+    ).toBe('Ranking needs no remedy; a backfill in part would still gain: mAP .822 against .740');
     expect(withState('incompatible')).toBe(
-      'Rotate new queries ranks better than the old model: mAP .787 against .556, the cheapest of four that do',
+      'A rotation of new queries ranks better than the old model: mAP .787 against .556, the cheapest of four that do',
     );
     const none = (report: Report) => {
       for (const remedy of report.remedies) remedy.reachesCriterion = false;
     };
     expect(withState('incompatible', none)).toBe(
-      'No estimated remedy reaches the old model; backfill in part comes nearest: mAP .822 against .556',
+      'No estimated remedy reaches the old model; a backfill in part comes nearest: mAP .822 against .556',
     );
     expect(
       withState('incompatible', (report) => {

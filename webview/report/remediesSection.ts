@@ -79,7 +79,7 @@ export function remediesSection({ report, tools }: PageContext): HTMLElement {
   const label = metricLabel(metric);
   const rows = rowsOf(report, metric);
   const old = report.retrieval.oldOld[metric]?.value ?? null;
-  const scale = niceScale([old, ...rows.flatMap((row) => [row.value?.value, ...(row.value?.interval ?? [])])], 3);
+  const scale = niceScale([old, ...rows.flatMap((row) => [row.value?.value, ...(row.value?.interval ?? [])])], 5);
   const oldAt = old === null ? [] : [{ at: old, text: `old ${number(old)}` }];
   const farFromOld = (tick: number) => old === null || Math.abs(tick - old) > (scale.high - scale.low) * 0.22;
   const axis = axisHead(scale, tickLabel, [
@@ -147,9 +147,9 @@ export function remediesSection({ report, tools }: PageContext): HTMLElement {
         cell: (row) => number(row.first?.value),
       },
       {
-        title: 'Same violated',
+        title: 'Grew',
         kind: 'number',
-        width: '7.6em',
+        width: '4.6em',
         folds: true,
         copies: estimateCopies('Same class violated', (row) => row.positiveRate),
         cell: (row) => number(row.positiveRate?.value),
@@ -190,7 +190,7 @@ export function remediesSection({ report, tools }: PageContext): HTMLElement {
       : ` TAR: share of same-class pairs accepted at FAR ${farText(far)}, of the old model ${number(oldTar)}.`;
   return figure(tools, {
     title: remediesTitle(report),
-    caption: `Estimates on your data, cheapest first. Dashed: ${cellLabels.oldOld}, what has to be beaten; bar: ${percent(report.protocol.bootstrap.confidence)} interval. A dash: not measured, or the remedy does not change it.${tar}`,
+    caption: `Estimates on your data, cheapest first. Dashed: ${cellLabels.oldOld}, what has to be beaten; bar: ${percent(report.protocol.bootstrap.confidence)} interval. Grew: share of same-class distances that grew, however little. A dash: not measured, or the remedy does not change it.${tar}`,
     fileName: 'remedies',
     items: table.items,
     body: [table.element],

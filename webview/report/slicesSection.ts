@@ -81,12 +81,12 @@ export function sliceSection({ report, tools }: PageContext, column: string): HT
         },
       },
       {
-        title: 'Same violated',
+        title: 'Grew',
         kind: 'number',
-        width: '8.8em',
+        width: '4.6em',
         folds: true,
         value: (row) => row.positiveRate,
-        copies: [{ title: 'Different violated', value: (row) => row.negativeRate }],
+        copies: [{ title: 'Shrank', value: (row) => row.negativeRate }],
         cell: (row) => number(row.positiveRate),
       },
       {
@@ -111,7 +111,7 @@ export function sliceSection({ report, tools }: PageContext, column: string): HT
   });
   return figure(tools, {
     title: slicesTitle(report, column),
-    caption: `${label} of the queries with each value against the whole gallery, old and new; bar: ${percent(report.protocol.bootstrap.confidence)} interval of the difference. Fewer than 30 queries never decide.`,
+    caption: `${label} of the queries with each value against the whole gallery, old and new; bar: ${percent(report.protocol.bootstrap.confidence)} interval of the difference. Grew: share of same-class distances that grew. Fewer than 30 queries never decide.`,
     fileName: 'slices',
     items: rows.length > 0 ? table.items : [],
     body: [table.element],

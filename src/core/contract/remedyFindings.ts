@@ -2,22 +2,38 @@
 import { inWords, metricLabel, number, percent, sentence } from './format.ts';
 import type { Diagnosis, DiagnosisCode, Remedy, RemedyMethod, Report } from './report.ts';
 
-export const remedyWords: Readonly<Record<RemedyMethod, { name: string; what: string }>> = {
+/** `name` heads a row, `noun` stands in a sentence. */
+export const remedyWords: Readonly<Record<RemedyMethod, { name: string; noun: string; what: string }>> = {
   threshold: {
     name: 'Move the threshold',
+    noun: 'another threshold',
     what: 'Accept pairs up to another distance; both models and the gallery stay.',
   },
-  procrustes: { name: 'Rotate new queries', what: 'One fitted rotation turns each new vector into the old space.' },
-  linear: { name: 'Linear adapter', what: 'One fitted matrix maps each new vector into the old space.' },
+  procrustes: {
+    name: 'Rotate new queries',
+    noun: 'a rotation of new queries',
+    what: 'One fitted rotation turns each new vector into the old space.',
+  },
+  linear: {
+    name: 'Linear adapter',
+    noun: 'a linear adapter',
+    what: 'One fitted matrix maps each new vector into the old space.',
+  },
   mlp: {
     name: 'Small network as adapter',
+    noun: 'a small network as adapter',
     what: 'A fitted network with one hidden layer maps each new vector into the old space.',
   },
   backfill: {
     name: 'Backfill in part',
+    noun: 'a backfill in part',
     what: 'A part of the gallery is embedded again; old and new vectors stand side by side.',
   },
-  bct: { name: 'Train for compatibility', what: 'The new model is trained again, with the old model in its loss.' },
+  bct: {
+    name: 'Train for compatibility',
+    noun: 'training for compatibility',
+    what: 'The new model is trained again, with the old model in its loss.',
+  },
 };
 
 export const causeNames: Readonly<Record<DiagnosisCode, string>> = {
@@ -86,7 +102,7 @@ export function remediesTitle(report: Report): string {
   const { remedies, verdict } = report;
   if (remedies.length === 0) return 'No remedy was estimated';
   const metric = metricLabel(verdict.metric);
-  const name = (remedy: Remedy) => remedyName(remedy.method).toLowerCase();
+  const noun = ({ method }: Remedy) => (Object.hasOwn(remedyWords, method) ? remedyWords[method].noun : method);
   const adapted = remedies.filter((remedy) => remedyValue(report, remedy) !== null && remedy.method !== 'threshold');
   const best = adapted.reduce<Remedy | null>(
     (a, b) => (a === null || (remedyValue(report, b) ?? 0) > (remedyValue(report, a) ?? 0) ? b : a),
@@ -99,7 +115,7 @@ export function remediesTitle(report: Report): string {
     const now = report.retrieval.newOld[verdict.metric]?.value ?? null;
     const value = best === null ? null : remedyValue(report, best);
     return best !== null && value !== null && now !== null && value > now
-      ? `Ranking needs no remedy; ${name(best)} would still gain: ${metric} ${number(value)} against ${number(now)}`
+      ? `Ranking needs no remedy; ${noun(best)} would still gain: ${metric} ${number(value)} against ${number(now)}`
       : 'Ranking needs no remedy';
   }
   const reaching = remedies.find((remedy) => remedy.reachesCriterion === true);
@@ -108,11 +124,11 @@ export function remediesTitle(report: Report): string {
     const value = best === null ? null : remedyValue(report, best);
     return value === null || best === null
       ? 'No estimated remedy reaches the old model'
-      : `No estimated remedy reaches the old model; ${name(best)} comes nearest: ${metric} ${number(value)} against ${number(old)}`;
+      : `No estimated remedy reaches the old model; ${noun(best)} comes nearest: ${metric} ${number(value)} against ${number(old)}`;
   }
   const count = remedies.filter((remedy) => remedy.reachesCriterion === true).length;
   const others = count > 1 ? `, the cheapest of ${inWords(count)} that do` : '';
-  return `${remedyName(reaching.method)} ranks better than the old model: ${metric} ${number(remedyValue(report, reaching))} against ${number(old)}${others}`;
+  return `${sentence(noun(reaching))} ranks better than the old model: ${metric} ${number(remedyValue(report, reaching))} against ${number(old)}${others}`;
 }
 
 /** "half of the gallery", "all of it". */
