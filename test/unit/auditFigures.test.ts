@@ -72,6 +72,7 @@ describe('an audit of one pair', () => {
       queriesWithoutMatch: 0,
       positivePairs: 240 * 19,
       negativePairs: 240 * 220,
+      leaveOneOut: true,
     });
     expect(protocol).toMatchObject({ exact: true, sampledQueries: null, dimensionRule: 'equal' });
   });
@@ -135,21 +136,18 @@ describe('an audit of one pair', () => {
       { threads: 2 },
       { progress: silentProgress },
     );
-    for (const part of [
-      'data',
-      'retrieval',
-      'criterion',
-      'triplets',
-      'flips',
-      'verification',
-      'classes',
-      'worst',
-    ] as const) {
+    // Alone, the queries are a part of the gallery, no longer the gallery itself.
+    expect(sampled.data).toEqual({ ...alone.data, leaveOneOut: true });
+    for (const part of ['retrieval', 'criterion', 'triplets', 'flips', 'verification', 'classes', 'worst'] as const) {
       expect(sampled[part], part).toEqual(alone[part]);
     }
     const { references: _, ...inequalities } = sampled.inequalities;
     expect(alone.inequalities).toMatchObject(inequalities);
-    expect(sampled.notes).toEqual([expect.stringMatching(/^60 of 240 queries were sampled/), ...(alone.notes ?? [])]);
+    expect(sampled.notes).toEqual([
+      expect.stringContaining('leave-one-out'),
+      expect.stringMatching(/^60 of 240 queries were sampled/),
+      ...(alone.notes ?? []),
+    ]);
   });
 
   it('leaves out the cells of a new gallery that is not given', async () => {

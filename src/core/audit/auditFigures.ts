@@ -5,6 +5,7 @@ import type { CellName, CriterionEntry, MetricName, Report } from '../contract/r
 import { advBctScores } from './advbct.ts';
 import { measureAgreement } from './agreement.ts';
 import type { AuditInput } from './auditInput.ts';
+import { inputNotes, isLeaveOneOut, isUnlabelled } from './auditNotes.ts';
 import { measureBackfill } from './backfill/measureBackfill.ts';
 import { cellOf, cmcCurve, metricNames, type RegisteredCell, registerCell } from './cells.ts';
 import { classTable } from './classTable.ts';
@@ -25,9 +26,11 @@ import { makePairSetup } from './pairSetup.ts';
 import { projectNewVectors } from './project.ts';
 import { measureReferences } from './references.ts';
 import { estimateRemedies } from './remedies/estimateRemedies.ts';
+import { reportedProtocol } from './reportedProtocol.ts';
 import { sampleRows } from './sampling.ts';
 import { sliceTables } from './slices.ts';
 import { QueryStatistics, type Statistic, sum } from './statistics.ts';
+import { unlabelledFigures } from './unlabelledFigures.ts';
 import { thresholdStateOf, verdictStates } from './verdict.ts';
 import { registerVerification, rocOf, verificationOf } from './verification.ts';
 import { registerViolations, toleranceCurveOf, violationsOf } from './violations.ts';
@@ -52,6 +55,7 @@ export async function auditFigures(
   options: MeasureOptions,
   hooks: MeasureHooks,
 ): Promise<AuditFigures> {
+  if (isUnlabelled(given)) return unlabelledFigures(given, options, hooks);
   const { queries, gallery, vectors } = given;
   const protocol = { ...given.protocol, ks: withDecidingK(given.protocol) };
   const rule = resolveDimensionRule(protocol.dimensionRule, vectors.oldQuery.dimension, vectors.newQuery.dimension);
@@ -77,7 +81,8 @@ export async function auditFigures(
       },
     );
   }
-  const notes: string[] = [];
+  const leaveOneOut = isLeaveOneOut(given, setup.selfOf);
+  const notes = inputNotes(given, leaveOneOut);
   if (!exact) notes.push(sampledNote(rows.length, queries.count, protocol.pairBudget));
   let input = given;
   if (rule === 'project') {
@@ -214,6 +219,7 @@ export async function auditFigures(
     queriesWithoutMatch: setup.queries - matchedQueries,
     positivePairs: inequalities.positive.pairs,
     negativePairs: inequalities.negative.pairs,
+    leaveOneOut,
   };
   const source = { verdict: states, criterion, inequalities, verification, protocol, data };
   hooks.progress.phase('Causes and remedies');
@@ -249,22 +255,10 @@ export async function auditFigures(
     verdict: { ...states, summary: summarise(source) },
     data,
     notes,
-    protocol: {
-      distance: protocol.distance,
-      dimensionRule: rule,
-      ...(rule === 'project' ? { adapter: protocol.adapter } : {}),
-      epsilons: protocol.epsilons,
-      margin: protocol.margin,
-      criterionMetric: protocol.criterionMetric,
-      operatingFar: protocol.operatingFar,
-      ks: protocol.ks,
-      seed: protocol.seed,
-      exact,
+    protocol: reportedProtocol(protocol, rule, {
       sampledQueries: exact ? null : rows.length,
       referenceQueries: references.rows.length,
-      triplets: protocol.triplets,
-      bootstrap: protocol.bootstrap,
-    },
+    }),
     retrieval: {
       oldOld: cell('oldOld') ?? {},
       newOld: cell('newOld') ?? {},

@@ -36,6 +36,8 @@ export interface AuditItems {
   slices?: ReadonlyMap<string, readonly string[]>;
   /** Columns that nobody named and that hold too many values. */
   slicesLeftOut?: readonly string[];
+  /** false: `labelOf` is made up, one class for all. Absent counts as true. */
+  labelled?: boolean;
 }
 
 /** Brings the two sets under one list of classes, in order of first appearance, gallery first. */
@@ -60,6 +62,7 @@ export function joinClasses(queries: ItemSet, gallery: ItemSet): { queries: Audi
       classNames,
       slices: items.slices,
       ...(items.slicesLeftOut === undefined ? {} : { slicesLeftOut: items.slicesLeftOut }),
+      ...(items.labelled === undefined ? {} : { labelled: items.labelled }),
     };
   };
   const joinedGallery = relabel(gallery);

@@ -93,6 +93,7 @@ export interface Pair {
   paragon: string | null;
   /** `dataset` or `dataset/part`. */
   queries: string;
+  /** The queries are the same set where a config leaves them out. */
   gallery: string;
   dimensionRule: AuditProtocol['dimensionRule'];
   /** For `project`; null: the default. */
@@ -133,7 +134,8 @@ export function findPairs(loaded: LoadedConfig, name: string | null = null): Pai
       old: definition.old,
       new: definition.new,
       paragon: definition.paragon ?? null,
-      queries: definition.queries,
+      // Without queries the gallery's own items are asked, each without itself.
+      queries: definition.queries ?? definition.gallery,
       gallery: definition.gallery,
       dimensionRule: definition.dimensionRule ?? null,
       adapter: definition.adapter ?? null,

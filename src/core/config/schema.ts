@@ -192,13 +192,17 @@ const checkpoint = z.union([modelCheckpoint, tableCheckpoint]);
 // Pairs ---------------------------------------------------------------------------------------
 
 const queries = key(name, 'Query set: `"dataset"` or `"dataset/part"`.');
+const pairQueries = key(
+  name,
+  'Query set: `"dataset"` or `"dataset/part"`. Left out: the items of the gallery are the queries, each without itself.',
+).optional();
 const gallery = key(name, 'Gallery set: `"dataset"` or `"dataset/part"`.');
 
 const twoModels = z
   .strictObject({
     old: key(name, 'Checkpoint that filled the gallery.'),
     new: key(name, 'Checkpoint that would embed the queries.'),
-    queries,
+    queries: pairQueries,
     gallery,
     paragon: key(name, 'Checkpoint like the new one, trained without any compatibility loss.').optional(),
     dimensionRule: key(
@@ -216,7 +220,7 @@ const twoModels = z
 const versionsPair = z
   .strictObject({
     versions: key(z.array(name).min(2), 'Checkpoints in the order of their release.'),
-    queries,
+    queries: pairQueries,
     gallery,
   })
   .meta({ title: 'Many versions' });

@@ -278,7 +278,9 @@ function rowsOf(
       remedy:
         withoutIds.length > 0
           ? `Items are matched by an "id" column, and ${quotedList(new Set(withoutIds), 3)} ${withoutIds.length > 1 ? 'have' : 'has'} none: add it to both sides.`
-          : 'Export vectors for all items, or remove the item from the dataset.',
+          : missing === items.count
+            ? 'Export vectors for these items too. If this checkpoint is the stored gallery of a model that is gone, leave "queries" out of the pair: the gallery\'s items are then the queries, each without itself.'
+            : 'Export vectors for all items, or remove the item from the dataset.',
     },
   );
 }
