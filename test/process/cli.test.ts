@@ -82,6 +82,18 @@ describe('a finished audit', () => {
     expect(html).not.toContain('sourceMappingURL');
   });
 
+  it('keeps previews beside the report, and in its page whenever that is made', async () => {
+    const cwd = workspace();
+    expect((await cli(audit, cwd, { BACKCOMPAT_FAKE: 'pictures' })).status).toBe(0);
+    const [run] = await listRuns(cwd);
+    const directory = run?.directory ?? '';
+    const kept = JSON.parse(readFileSync(path.join(directory, RUN_FILES.previews), 'utf8'));
+    expect(kept).toEqual({ a: { text: 'what a person can see' } });
+    expect(readFileSync(path.join(directory, RUN_FILES.html), 'utf8')).toContain('what a person can see');
+    expect((await cli(['report', 'one', '--format', 'html', '-o', 'r.html'], cwd)).status).toBe(0);
+    expect(readFileSync(path.join(cwd, 'r.html'), 'utf8')).toContain('what a person can see');
+  });
+
   it('audits every pair, each in its folder of --out', async () => {
     const cwd = workspace();
     const { status, stdout } = await cli(['audit', '--out', 'results', '--quiet'], cwd);

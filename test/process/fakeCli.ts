@@ -6,7 +6,7 @@ import { sampleReport } from '../fixtures/report/sampleReport.ts';
 process.exitCode = await runCli(process.argv.slice(2), {
   assets: new URL('./', import.meta.url),
   stalenessOf: async () => JSON.parse(process.env.BACKCOMPAT_STALE ?? '[]'),
-  async auditPair({ source, overrides }, { progress, signal }) {
+  async auditPair({ source, overrides }, { progress, signal, previews }) {
     const mode = process.env.BACKCOMPAT_FAKE ?? 'quick';
     const report = sampleReport();
     report.pair = source.kind === 'config' ? source.pair : 'tables';
@@ -21,6 +21,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
     }
     if (mode === 'defect') throw new TypeError('of undefined');
     if (mode === 'gates') report.gates = sampleReport().gates;
+    if (mode === 'pictures') previews?.({ a: { text: 'what a person can see' } });
     if (mode === 'stuck') for (;;);
     if (mode === 'slow') {
       const until = Date.now() + Number(process.env.BACKCOMPAT_FAKE_MS ?? 60_000);
