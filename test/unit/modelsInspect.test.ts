@@ -144,17 +144,17 @@ describe('inspect', () => {
       'm.safetensors',
       Buffer.concat([Buffer.from([9, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('{"a":{}}  ')]),
       'safetensors',
-      'not readable yet',
+      'its array "a" has no dtype',
     ],
     ['model.json', '{"format":"layers-model","modelTopology":{}}', 'tfjs', 'neither layers nor a graph'],
-    ['v.npz', Buffer.from('PK\x03\x04........a.npy'), 'npz', 'not readable yet'],
-    ['v.parquet', Buffer.from('PAR1....'), 'parquet', 'not readable yet'],
+    ['v.npz', Buffer.from('PK\x03\x04........a.npy'), 'npz', 'damaged archive'],
+    ['v.parquet', Buffer.from('PAR1....'), 'parquet', 'it is too short'],
     ['m.pt', Buffer.from('PK\x03\x04........data.pkl'), 'pytorch', 'cannot be run'],
     ['l.idx.gz', gzipSync('x'), 'other', 'Packed'],
     ['empty.npy', '', 'other', 'is empty'],
     ['notes.txt', 'hello', 'other', 'not recognised'],
     ['a.png', 'x', 'image', 'One image is no dataset'],
-  ])('recognises %s without reading it', async (name, content, kind, words) => {
+  ])('says what is wrong with %s', async (name, content, kind, words) => {
     const inspection = await inspected(name, content);
     expect(inspection.kind).toBe(kind);
     expect(inspection.audit.possible).toBe(false);

@@ -167,7 +167,7 @@ async function entriesOf(zip: yauzl.ZipFile): Promise<yauzl.Entry[]> {
 
 function zipError(file: string, cause: unknown): BackcompatError {
   if (cause instanceof BackcompatError) return cause;
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/\.$/, '');
   return new BackcompatError('bad-file', `${file} is a damaged archive: ${reason}.`, {
     place: { file },
     remedy: 'Copy or export it again.',

@@ -88,8 +88,8 @@ export async function openParquet(file: string, what: string): Promise<ParquetFi
 
 async function readFooter(file: string, handle: FileHandle, size: number) {
   const ends = Buffer.alloc(12);
-  const isWhole = size >= 12 && (await readFully(handle, ends.subarray(0, 4), 0));
-  if (!isWhole || !ends.toString('latin1', 0, 4).startsWith('PAR')) {
+  if (size < 12 || !(await readFully(handle, ends.subarray(0, 4), 0))) throw damagedParquet(file, 'it is too short');
+  if (!ends.toString('latin1', 0, 4).startsWith('PAR')) {
     throw new BackcompatError('bad-file', `${file} is not a Parquet file: it does not begin with ${MAGIC}.`, {
       place: { file },
       remedy: 'Check that it is the right file.',

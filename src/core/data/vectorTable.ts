@@ -1,14 +1,15 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BackcompatError } from '../contract/errors.ts';
+import { badRowsError, badRowsOf } from './badRows.ts';
 import { type ConvertOptions, convertVectors } from './convertVectors.ts';
 import { openFile, readFully } from './files.ts';
-import { NPY_MAGIC, openNpy, readNpyHeader, tableOf } from './npy.ts';
+import { NPY_MAGIC, readNpyHeader, tableOf } from './npy.ts';
 import { type Member, memberBytes, memberInfo, readMembers } from './npz.ts';
 import { openComponentColumns, openListColumn } from './parquetVectors.ts';
 import { columnMajorSource, decodeFloats, floatBytes, type RawTable, rawSource } from './rawTable.ts';
 import { type RowFormat, rowFormatOf, rowFormatOfName } from './rowTable.ts';
-import { readTensors, tensorTable } from './safetensors.ts';
+import { readTensors, type Tensor, tensorTable } from './safetensors.ts';
 import { openTextVectors } from './textVectors.ts';
 import { type ArrayInfo, pickArray, type VectorStream } from './vectorArray.ts';
 import { findVectorColumns, pickVectorColumns, type VectorColumns } from './vectorColumns.ts';
@@ -31,18 +32,78 @@ export interface OpenVectorsOptions extends ConvertOptions {
  *   `bad-data` (no vectors, several arrays and none chosen, ragged or missing rows), with file and row
  */
 export async function openVectors(file: string, options: OpenVectorsOptions): Promise<VectorSource> {
-  const format = await vectorFormatOf(file);
-  const wanted = options.array ?? null;
-  if (format === 'npy') return openNpyTable(file, wanted, options);
-  if (format === 'npz') return openMember(file, wanted, options);
-  if (format === 'safetensors') return openTensor(file, wanted);
-  const columns = pickVectorColumns(file, await findVectorColumns(file, format, options.except), wanted);
-  const stream = await openColumns(file, format, columns);
+  const found = await locate(file, options);
+  if (found.kind === 'direct') return found.source;
   try {
-    return await convertVectors(file, JSON.stringify(columns), file, stream, options);
+    return await convertVectors(file, found.key, found.label, found.stream, options);
+  } finally {
+    await found.stream.close();
+  }
+}
+
+export interface VectorSample {
+  /** Null where only a reading of the whole file tells. */
+  count: number | null;
+  dimension: number;
+  /** The first rows. */
+  values: Float32Array;
+}
+
+/**
+ * The first rows of a file of vectors, without converting it.
+ * @param rows how many to look at, at most
+ * @throws BackcompatError as `openVectors`; `bad-data` for NaN, infinite or zero rows among the first
+ */
+export async function sampleVectors(
+  file: string,
+  rows: number,
+  options: Pick<OpenVectorsOptions, 'array' | 'except'> = {},
+): Promise<VectorSample> {
+  const found = await locate(file, options);
+  if (found.kind === 'direct') {
+    const { source } = found;
+    const { dimension } = source;
+    const count = Math.min(rows, source.count);
+    const values = new Float32Array(count * dimension);
+    try {
+      await source.read(0, count, values);
+    } finally {
+      await source.close();
+    }
+    return { count: source.count, dimension, values };
+  }
+  const { stream, label } = found;
+  try {
+    for await (const { values, dimension } of stream.blocks()) {
+      const first = values.subarray(0, rows * dimension);
+      const bad = badRowsOf(first, dimension, 0, first.length / dimension);
+      if (bad.total > 0) throw badRowsError(file, bad, bad.total, label);
+      return { count: stream.count, dimension, values: first };
+    }
   } finally {
     await stream.close();
   }
+  throw new BackcompatError('bad-data', `${label} holds no vectors.`, { place: { file } });
+}
+
+type Located =
+  | { kind: 'direct'; source: VectorSource }
+  /** `key`: what is read from the file, for the cache. */
+  | { kind: 'stream'; key: string; label: string; stream: VectorStream };
+
+async function locate(file: string, options: Pick<OpenVectorsOptions, 'array' | 'except'>): Promise<Located> {
+  const format = await vectorFormatOf(file);
+  const wanted = options.array ?? null;
+  if (format === 'npy') return locateNpy(file, wanted);
+  if (format === 'npz') return locateMember(file, wanted);
+  if (format === 'safetensors') return locateTensor(file, wanted);
+  const columns = pickVectorColumns(file, await findVectorColumns(file, format, options.except), wanted);
+  return {
+    kind: 'stream',
+    key: JSON.stringify(columns),
+    label: file,
+    stream: await openColumns(file, format, columns),
+  };
 }
 
 /** `file` or `file#array`, as the command line writes it. A file whose own name has a `#` is taken as it is. */
@@ -90,7 +151,7 @@ export function isSafetensors(head: Buffer, size: number): boolean {
   return length > 1n && length < BigInt(size) && head[8] === 0x7b && (head[9] === 0x22 || head[9] === 0x7d);
 }
 
-async function openNpyTable(file: string, wanted: string | null, options: OpenVectorsOptions): Promise<VectorSource> {
+async function locateNpy(file: string, wanted: string | null): Promise<Located> {
   if (wanted !== null) {
     throw new BackcompatError('bad-data', `${file} is one npy array, which has no name: ${JSON.stringify(wanted)}.`, {
       place: { file, field: wanted },
@@ -100,20 +161,20 @@ async function openNpyTable(file: string, wanted: string | null, options: OpenVe
   const { handle, size } = await openFile(file, 'The vector file');
   try {
     const header = await readNpyHeader(file, size, (into, position) => readFully(handle, into, position));
-    if (header.fortranOrder) {
-      const table = { ...tableOf(file, header, size), file, label: file, handle, offset: header.dataOffset };
-      return await convertColumnMajor(table, '', options);
-    }
-  } finally {
+    const table = { ...tableOf(file, header, size), file, label: file, handle, offset: header.dataOffset };
+    return locateRaw(table, header.fortranOrder, '');
+  } catch (error) {
     await handle.close();
+    throw error;
   }
-  return openNpy(file);
 }
 
-async function convertColumnMajor(table: RawTable, array: string, options: OpenVectorsOptions): Promise<VectorSource> {
-  // The handle is the caller's.
-  const source = columnMajorSource(table, async () => {});
-  const { count, dimension } = table;
+/** Values in a file, in either order. */
+function locateRaw(table: RawTable, isColumnMajor: boolean, key: string): Located {
+  const close = (): Promise<void> => table.handle.close();
+  if (!isColumnMajor) return { kind: 'direct', source: rawSource(table, close) };
+  const source = columnMajorSource(table, close);
+  const { count, dimension } = source;
   const rowsPerBlock = Math.max(1, Math.floor(2 ** 22 / dimension));
   const stream: VectorStream = {
     count,
@@ -126,19 +187,17 @@ async function convertColumnMajor(table: RawTable, array: string, options: OpenV
         yield { values, dimension };
       }
     },
-    async close() {},
+    close: () => source.close(),
   };
-  return convertVectors(table.file, array, table.label, stream, options);
+  return { kind: 'stream', key, label: table.label, stream };
 }
 
-async function openTensor(file: string, wanted: string | null): Promise<VectorSource> {
+async function locateTensor(file: string, wanted: string | null): Promise<Located> {
   const tensors = await readTensors(file);
   const picked = pickArray(file, tensors, wanted);
-  const tensor = tensors.find((candidate) => candidate === picked) as (typeof tensors)[number];
+  const tensor = tensors.find((candidate) => candidate === picked) as Tensor;
   const { handle } = await openFile(file, 'The vector file');
-  return rawSource({ ...tensorTable(tensor), file, label: labelOf(file, tensors, picked), handle }, () =>
-    handle.close(),
-  );
+  return locateRaw({ ...tensorTable(tensor), file, label: labelOf(file, tensors, picked), handle }, false, tensor.name);
 }
 
 /** The file alone says enough where it holds one array. */
@@ -146,7 +205,7 @@ function labelOf(file: string, arrays: readonly ArrayInfo[], picked: ArrayInfo):
   return arrays.length === 1 ? file : `${file}#${picked.name}`;
 }
 
-async function openMember(file: string, wanted: string | null, options: OpenVectorsOptions): Promise<VectorSource> {
+async function locateMember(file: string, wanted: string | null): Promise<Located> {
   const members = await readMembers(file);
   const arrays = members.map(memberInfo);
   const [alone] = members;
@@ -158,13 +217,8 @@ async function openMember(file: string, wanted: string | null, options: OpenVect
   const table = tableOf(file, member.header, member.bytes, label);
   if (member.storedAt !== null) {
     const { handle } = await openFile(file, 'The vector file');
-    const raw: RawTable = { ...table, file, label, handle, offset: member.storedAt + member.header.dataOffset };
-    if (!member.header.fortranOrder) return rawSource(raw, () => handle.close());
-    try {
-      return await convertColumnMajor(raw, member.name, options);
-    } finally {
-      await handle.close();
-    }
+    const raw = { ...table, file, label, handle, offset: member.storedAt + member.header.dataOffset };
+    return locateRaw(raw, member.header.fortranOrder, member.name);
   }
   if (member.header.fortranOrder) {
     throw new BackcompatError('bad-data', `${label} is packed and stored column by column (fortran_order).`, {
@@ -186,7 +240,7 @@ async function openMember(file: string, wanted: string | null, options: OpenVect
     },
     async close() {},
   };
-  return convertVectors(file, member.name, label, stream, options);
+  return { kind: 'stream', key: member.name, label, stream };
 }
 
 function openColumns(file: string, format: RowFormat, columns: VectorColumns): Promise<VectorStream> | VectorStream {

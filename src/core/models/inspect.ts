@@ -1,15 +1,15 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { quotedList } from '../config/closest.ts';
 import { BackcompatError, isCancellation } from '../contract/errors.ts';
 import { notFound, openFile } from '../data/files.ts';
 import { readIdxHeader } from '../data/idx.ts';
 import { isImageName, readImageFolder } from '../data/imageFolder.ts';
-import type { ItemSet } from '../data/itemSet.ts';
-import { readLabelTable } from '../data/labelTable.ts';
-import { NPY_MAGIC, openNpy } from '../data/npy.ts';
+import { NPY_MAGIC } from '../data/npy.ts';
+import { rowFormatOfName, rowFormatWords } from '../data/rowTable.ts';
+import { isSafetensors } from '../data/vectorTable.ts';
 import { bytesText, type InspectedKind, type Inspection } from './inspection.ts';
 import { inspectOnnx, inspectTfjs } from './inspectModel.ts';
+import { describeItems, inspectArchive, inspectNpy, inspectRows } from './inspectTables.ts';
 
 export type { InspectedKind, Inspection } from './inspection.ts';
 
@@ -82,7 +82,6 @@ function recognise(file: string, head: Buffer, size: number): Recognised {
   const extension = path.extname(file).toLowerCase();
   const startsWith = (...bytes: number[]): boolean => bytes.every((byte, index) => head[index] === byte);
   const text = head.toString('latin1');
-  const toNpy = 'Save the vectors as npy: np.save("file.npy", vectors.astype(np.float32)).';
 
   if (size === 0) return { kind: 'other', format: 'Empty file', look: unread('The file is empty.', 'Copy it again.') };
   if (head.subarray(0, 6).equals(NPY_MAGIC)) return { kind: 'npy', format: 'NumPy array (npy)', look: inspectNpy };
@@ -97,7 +96,7 @@ function recognise(file: string, head: Buffer, size: number): Recognised {
   }
   if (text.startsWith('PK\x03\x04')) {
     return text.includes('.npy')
-      ? { kind: 'npz', format: 'NumPy archive (npz)', look: unread('npz is not readable yet.', toNpy) }
+      ? { kind: 'npz', format: 'NumPy archive (npz)', look: inspectArchive }
       : {
           kind: 'pytorch',
           format: 'zip archive, perhaps a PyTorch checkpoint',
@@ -111,12 +110,8 @@ function recognise(file: string, head: Buffer, size: number): Recognised {
       look: unread('Pickles run code when they are loaded, so they are not.', 'Export the model to ONNX.'),
     };
   }
-  if (text.startsWith('PAR1')) {
-    return { kind: 'parquet', format: 'Parquet table', look: unread('Parquet is not readable yet.', toNpy) };
-  }
-  if (isSafetensors(head, size)) {
-    return { kind: 'safetensors', format: 'safetensors', look: unread('safetensors is not readable yet.', toNpy) };
-  }
+  if (text.startsWith('PAR1')) return { kind: 'parquet', format: 'Parquet', look: inspectRows };
+  if (isSafetensors(head, size)) return { kind: 'safetensors', format: 'safetensors', look: inspectArchive };
   if (/^\uFEFF?\s*[{/]/.test(head.toString('utf8')) && extension === '.json') {
     if (/"modelTopology"|"weightsManifest"|"(graph|layers)-model"/.test(text)) {
       return { kind: 'tfjs', format: 'TensorFlow.js model', look: inspectTfjs };
@@ -126,7 +121,8 @@ function recognise(file: string, head: Buffer, size: number): Recognised {
     };
     if (/"(pairs|checkpoints|datasets)"/.test(text)) return { kind: 'config', format: 'Backcompat config', look };
   }
-  if (extension === '.csv') return { kind: 'labels', format: 'CSV', look: inspectLabels };
+  const rows = rowFormatOfName(file);
+  if (rows !== null) return { kind: 'labels', format: rowFormatWords[rows], look: inspectRows };
   if (isImageName(file)) {
     const look = unread('One image is no dataset.', 'Give the folder that holds a folder of images for each class.');
     return { kind: 'image', format: 'Image', look };
@@ -138,77 +134,9 @@ function recognise(file: string, head: Buffer, size: number): Recognised {
     format: 'Unknown',
     look: unread(
       'The format is not recognised.',
-      'Readable are models of ONNX and TensorFlow.js, npy vectors, CSV labels, IDX files and folders of images.',
+      'Readable are models of ONNX and TensorFlow.js, vectors and labels (npy, npz, safetensors, Parquet, CSV, TSV, JSON Lines), IDX files and folders of images.',
     ),
   };
-}
-
-/** Eight bytes of header length, then JSON. */
-function isSafetensors(head: Buffer, size: number): boolean {
-  if (head.length < 10) return false;
-  const length = head.readBigUInt64LE(0);
-  return length > 1n && length < BigInt(size) && head[8] === 0x7b && (head[9] === 0x22 || head[9] === 0x7d);
-}
-
-async function inspectNpy(inspection: Inspection): Promise<void> {
-  inspection.audit.as = 'vectors';
-  const source = await openNpy(inspection.path);
-  try {
-    inspection.count = source.count;
-    inspection.dimension = source.dimension;
-    inspection.facts.push(
-      { name: 'vectors', value: source.count.toLocaleString('en') },
-      { name: 'dimension', value: String(source.dimension) },
-    );
-    // The whole file is not read; its beginning says most.
-    const rows = Math.min(source.count, Math.max(1, Math.floor(2 ** 18 / source.dimension)));
-    const block = new Float32Array(rows * source.dimension);
-    await source.read(0, rows, block);
-    const unit = areUnit(block, source.dimension);
-    inspection.facts.push({ name: 'length', value: unit ? 'all 1 (normalised)' : 'not normalised' });
-    if (rows < source.count)
-      inspection.notes.push(`Values of the first ${rows.toLocaleString('en')} rows were looked at.`);
-  } finally {
-    await source.close();
-  }
-  const reason = 'It needs a label file: a CSV whose row i belongs to vector i.';
-  inspection.audit = { possible: true, as: 'vectors', reason, remedy: null };
-}
-
-function areUnit(values: Float32Array, dimension: number): boolean {
-  for (let start = 0; start < values.length; start += dimension) {
-    let sum = 0;
-    for (let i = start; i < start + dimension; i++) sum += (values[i] as number) ** 2;
-    if (Math.abs(Math.sqrt(sum) - 1) > 1e-3) return false;
-  }
-  return true;
-}
-
-function describeItems(inspection: Inspection, items: ItemSet): void {
-  inspection.count = items.count;
-  inspection.classNames = [...items.classNames];
-  inspection.facts.push(
-    { name: 'items', value: items.count.toLocaleString('en') },
-    { name: 'classes', value: `${items.classNames.length}: ${quotedList(items.classNames, 10)}` },
-  );
-  if (items.slices.size > 0) inspection.facts.push({ name: 'slices', value: [...items.slices.keys()].join(', ') });
-  if (items.classNames.length < 2) {
-    inspection.audit.reason = 'All items have the same label: nothing can be told apart.';
-    inspection.audit.remedy = 'Give items of at least two classes.';
-    inspection.audit.possible = false;
-  }
-}
-
-async function inspectLabels(inspection: Inspection): Promise<void> {
-  inspection.audit.as = 'labels';
-  const items = await readLabelTable(inspection.path, { name: inspection.path, idPrefix: 'row' });
-  const reason = 'It needs vectors: an npy file with one row for each of its rows.';
-  inspection.audit = { possible: true, as: 'labels', reason, remedy: null };
-  inspection.facts.push({
-    name: 'ids',
-    value: items.rowFile === undefined ? 'column "id"' : 'none; rows are numbered',
-  });
-  describeItems(inspection, items);
 }
 
 async function inspectFolder(inspection: Inspection): Promise<void> {

@@ -1,7 +1,9 @@
 export type InspectedKind =
   | 'onnx'
   | 'npy'
+  /** A table with a header: labels, or vectors among its columns. */
   | 'labels'
+  | 'table'
   | 'idx-images'
   | 'idx-labels'
   | 'image-folder'
