@@ -55,7 +55,7 @@ const damages: Record<string, (bytes: Buffer, random: Random) => Buffer> = {
     const written = Buffer.from(bytes);
     const at = place(random, bytes.length);
     const value = [0, 0x7f, 0x80, 0xff][random.integer(4)] as number;
-    return written.fill(value, at, at + 1 + random.integer(8));
+    return written.fill(value, at, Math.min(bytes.length, at + 1 + random.integer(8)));
   },
   splice(bytes, random) {
     const spliced = Buffer.from(bytes);
