@@ -89,6 +89,13 @@ def write_parquet():
     pd.DataFrame({**items, "vector": list(vectors)}).to_parquet(FOLDER / "pandas-list.parquet")
 
 
+def write_bomb():
+    """82 MB of vectors in some kilobytes: a dictionary of one value and runs."""
+    rows = 40_000
+    ones = pa.FixedSizeListArray.from_arrays(pa.array(np.ones(rows * 512, np.float32)), 512)
+    pq.write_table(pa.table({"vector": ones}), FOLDER / "pyarrow-bomb.parquet", compression="zstd", write_statistics=False)
+
+
 def frame():
     columns = {f"v{component}": vectors[:, component] for component in range(DIMENSION)}
     return pd.DataFrame({**items, **columns})
@@ -115,6 +122,7 @@ write_npy()
 write_npz()
 write_safetensors()
 write_parquet()
+write_bomb()
 write_text()
 versions = {"Python": sys.version.split()[0], "NumPy": np.__version__, "PyArrow": pa.__version__, "safetensors": safetensors.__version__, "pandas": pd.__version__}
 (FOLDER / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")

@@ -51,8 +51,8 @@ describe('readRows', () => {
     expect(columns.map(({ name }) => name)).toEqual(['id', 'label', 'v', 's', 'extra', 'n', '__proto__']);
     expect(columns.filter(({ nested }) => nested).map(({ name }) => name)).toEqual(['v', 'n']);
     expect(rows).toEqual([
-      ['12345678901234567890', '1.0', '[1,2.5]', 'a"b: 7', '', '', ''],
-      ['', '-1e3', '', 'x', 'true', '{"id":5}', ''],
+      ['12345678901234567890', '1.0', '[1, 2.50]', 'a"b: 7', '', '', ''],
+      ['', '-1e3', '', 'x', 'true', '{"id": 5}', ''],
       ['', 'é', '', '', '', '', 'p'],
     ]);
   });

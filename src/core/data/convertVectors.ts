@@ -40,7 +40,7 @@ export async function convertVectors(
   const hash = createHash('sha256').update(`backcompat.table 1\n${JSON.stringify(array)}\n`);
   await hashFile(hash, file, 'The vector file');
   const converted = path.join(cacheFolder, `${hash.digest('hex')}.npy`);
-  const cached = await openConverted(converted, label);
+  const cached = await openConverted(converted, { label, source: file });
   if (cached !== null) return cached;
 
   const limit = Math.max(ALWAYS_BYTES, MAX_EXPANSION * (await fileSize(file, 'The vector file')));
@@ -52,6 +52,7 @@ export async function convertVectors(
       { place: { file }, remedy: 'If its vectors are really so alike, save them as npy.' },
     );
   };
+  if (stream.dimension !== null) refuseBeyond(stream.count ?? 0, stream.dimension);
   let writer: NpyWriter | null = null;
   let rows = 0;
   try {
@@ -78,13 +79,13 @@ export async function convertVectors(
   } finally {
     await writer?.abort();
   }
-  return openNpy(converted, label);
+  return openNpy(converted, { label, source: file });
 }
 
 /** A damaged file of the cache is written again. */
-async function openConverted(file: string, label: string): Promise<VectorSource | null> {
+async function openConverted(file: string, named: { label: string; source: string }): Promise<VectorSource | null> {
   try {
-    return await openNpy(file, label);
+    return await openNpy(file, named);
   } catch (error) {
     if (isCancellation(error) || !(error instanceof BackcompatError)) throw error;
     return null;

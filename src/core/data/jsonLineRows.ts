@@ -57,35 +57,45 @@ function valuesOf({ line, fields }: JsonRow, names: readonly string[]): string[]
     const value = Object.hasOwn(fields, name) ? fields[name] : null;
     if (value === null) return '';
     if (typeof value === 'string') return value;
-    if (typeof value === 'object') return JSON.stringify(value);
-    if (typeof value !== 'number') return String(value);
-    // 1.0 is not "1", and an id of twenty digits is no double.
-    written ??= numbersAsWritten(line);
-    return written.get(name) ?? String(value);
+    if (typeof value === 'boolean') return String(value);
+    // 1.0 is not "1", an id of twenty digits is no double, and 1e999 in a list would become null.
+    written ??= valuesAsWritten(line);
+    return written.get(name) ?? '';
   });
 }
 
-/** The numbers of an object's own fields, as they stand in its (valid) JSON text. */
-function numbersAsWritten(line: string): Map<string, string> {
-  const numbers = new Map<string, string>();
-  let depth = 0;
+/** The numbers, lists and objects of an object's own fields, as they stand in its (valid) JSON text. */
+function valuesAsWritten(line: string): Map<string, string> {
+  const values = new Map<string, string>();
   let key = '';
-  for (let at = 0; at < line.length; at++) {
+  for (let at = line.indexOf('{') + 1; at < line.length; at++) {
+    const start = at;
     const character = line[at] as string;
     if (character === '"') {
-      const start = at;
-      for (at++; line[at] !== '"'; at++) if (line[at] === '\\') at++;
+      at = endOfString(line, at);
       // Of two strings in a row the first is the key; a value that is a string is overwritten by the next key.
-      if (depth === 1) key = line.slice(start, at + 1);
-    } else if (character === '{' || character === '[') depth++;
-    else if (character === '}' || character === ']') depth--;
-    else if (depth === 1 && /[-0-9]/.test(character)) {
-      const start = at;
+      key = line.slice(start, at + 1);
+    } else if (character === '{' || character === '[') {
+      for (let depth = 1; depth > 0; ) {
+        const inside = line[++at] as string;
+        if (inside === '"') at = endOfString(line, at);
+        else if (inside === '{' || inside === '[') depth++;
+        else if (inside === '}' || inside === ']') depth--;
+      }
+      values.set(JSON.parse(key) as string, line.slice(start, at + 1));
+    } else if (/[-0-9]/.test(character)) {
       while (/[-+.eE0-9]/.test(line[at + 1] ?? '')) at++;
-      numbers.set(JSON.parse(key) as string, line.slice(start, at + 1));
+      values.set(JSON.parse(key) as string, line.slice(start, at + 1));
     }
   }
-  return numbers;
+  return values;
+}
+
+/** Of the string that begins at `at`. */
+function endOfString(line: string, at: number): number {
+  let end = at + 1;
+  for (; line[end] !== '"'; end++) if (line[end] === '\\') end++;
+  return end;
 }
 
 async function* objectBlocks(file: string, what: string): AsyncGenerator<JsonRow[]> {

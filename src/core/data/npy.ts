@@ -29,11 +29,12 @@ export interface NpyHeader {
  * Opens a table of vectors in NumPy's format (versions 1 to 3), 2-d, row by row, float32 (also
  * float64 and float16, converted) of either byte order. Only the header is read; its claims are checked against the
  * file's size before anything is allocated. Rows are checked when they are first read.
- * @param label for messages; default: the file
+ * @param named for messages: what the file stands for, and the file that errors are about; default: the file itself
  * @throws BackcompatError `not-found`; `bad-file` (magic, header, truncated); `bad-data` (type or shape
  *   that is not a table of vectors)
  */
-export async function openNpy(file: string, label = file): Promise<VectorSource> {
+export async function openNpy(file: string, named: { label?: string; source?: string } = {}): Promise<VectorSource> {
+  const { label = file, source = file } = named;
   const { handle, size } = await openFile(file, 'The vector file');
   try {
     const header = await readNpyHeader(file, size, (into, position) => readFully(handle, into, position));
@@ -44,7 +45,7 @@ export async function openNpy(file: string, label = file): Promise<VectorSource>
       });
     }
     const table = tableOf(file, header, size, label);
-    return rawSource({ ...table, file, label, handle, offset: header.dataOffset }, () => handle.close());
+    return rawSource({ ...table, file: source, label, handle, offset: header.dataOffset }, () => handle.close());
   } catch (error) {
     await handle.close();
     throw error;
