@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { asBackcompatError, exitStatusOf } from '../core/contract/errors.ts';
 import { VERSION } from '../core/contract/version.ts';
 import { addAuditCommand } from './auditCommand.ts';
+import { addCompareCommand } from './compareCommand.ts';
 import { addDemoCommand } from './demoCommand.ts';
 import { addEmbedCommand } from './embedCommand.ts';
 import { addGateCommand } from './gateCommand.ts';
@@ -35,6 +36,7 @@ export async function runCli(args: readonly string[], services: CliServices): Pr
   addEmbedCommand(program);
   addInspectCommand(program);
   addReportCommand(program, services);
+  addCompareCommand(program);
   addGateCommand(program, services, end);
   addSchemaCommand(program);
   addDemoCommand(program, services, end);

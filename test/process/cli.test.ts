@@ -192,6 +192,11 @@ describe('failures', () => {
     [['audit', '--threads', '0'], /at least 1/],
     [['audit', '--json', 'r.json'], /--json takes one pair.*\n.*one, two/],
     [['report', 'nothing'], /no finished run "nothing"/],
+    [['compare', 'nothing'], /nothing to be compared with/],
+    [['compare', 'nothing', 'neither'], /no finished run "nothing"/],
+    [['gate', 'nothing'], /no finished run "nothing"/],
+    [['audit', '--detach', '--pair', 'one', '--junit', 'g.xml'], /--detach leaves before/],
+    [['audit', '--baseline', 'b.json'], /--baseline takes one pair/],
     [['inspect', 'gone.onnx'], /gone\.onnx/],
     [[], /Usage: backcompat/],
   ])('refuses %j with status 2 and writes nothing', async (args, message) => {
@@ -326,6 +331,35 @@ describe('other commands', () => {
     expect(refused.stderr).toContain('exists and is not a report');
   });
 
+  it('renders a finished run for pipelines, at its lines of the config', async () => {
+    const cwd = workspace();
+    await cli([...audit, '--quiet'], cwd, { BACKCOMPAT_FAKE: 'gates' });
+    const markdown = await cli(['report', 'one', '--format', 'md'], cwd);
+    expect(markdown.stdout).toMatch(/^<!-- backcompat report -->\n## Backcompat: <code>digits-v1<\/code>/);
+    const junit = await cli(['report', 'one', '--format', 'junit', '-o', 'out/gates.xml'], cwd);
+    expect(junit).toMatchObject({ status: 0, stdout: '' });
+    expect(readFileSync(path.join(cwd, 'out/gates.xml'), 'utf8')).toContain('tests="5" failures="2"');
+    const github = await cli(['report', 'one', '--format', 'github'], cwd);
+    const text = readFileSync(path.join(cwd, 'backcompat.json'), 'utf8').split('\n');
+    const line = text.findIndex((row) => row.includes('flips.negativeFlipRate')) + 1;
+    expect(github.stdout).toContain(`::error file=backcompat.json,line=${line},col=5,title=Gate undecided::one: flips`);
+    const full = await cli(['report', 'one', '--full'], cwd);
+    expect(full.stdout).toContain('takes part in 104 violations');
+  });
+
+  it('compares runs, differences first', async () => {
+    const cwd = workspace();
+    await cli(['audit', '--quiet'], cwd);
+    const same = await cli(['compare', 'one', 'two'], cwd);
+    expect(same.status).toBe(0);
+    expect(same.stdout).toMatch(/^Backcompat comparison: 2 reports\n/);
+    expect(same.stdout).toContain('No key figure differs');
+    const json = await cli(['compare', 'one', 'two', 'one', '--format', 'json'], cwd);
+    expect(JSON.parse(json.stdout).reports.map(({ pair }: { pair: string }) => pair)).toEqual(['one', 'two', 'one']);
+    expect((await cli(['compare', 'one', 'two', '--format', 'md', '-o', 'c.md'], cwd)).status).toBe(0);
+    expect(readFileSync(path.join(cwd, 'c.md'), 'utf8')).toContain('2 reports side by side');
+  });
+
   it('makes the sample, uses it again, and leaves other folders alone', async () => {
     const cwd = workspace(false);
     const made = await cli(['demo', '--no-audit'], cwd);
@@ -351,8 +385,8 @@ describe('other commands', () => {
     const help = await cli(['--help'], cwd);
     expect(help.status).toBe(0);
     const commands = [...help.stdout.matchAll(/^ {2}([a-z]+) /gm)].map((match) => match[1]);
-    expect(commands.slice(0, 6)).toEqual(['audit', 'inspect', 'report', 'gate', 'schema', 'demo']);
-    for (const command of ['audit', 'inspect', 'report', 'gate', 'schema', 'demo']) {
+    expect(commands.slice(0, 8)).toEqual(['audit', 'embed', 'inspect', 'report', 'compare', 'gate', 'schema', 'demo']);
+    for (const command of ['audit', 'embed', 'inspect', 'report', 'compare', 'gate', 'schema', 'demo']) {
       expect((await cli([command, '--help'], cwd)).stdout).toMatch(/Examples?:\n {2}backcompat /);
     }
   });

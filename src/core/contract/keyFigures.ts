@@ -40,7 +40,7 @@ type Row = [rule: string, title: string, better: KeyFigure['better'], read: Read
 
 function retrievalFigures(report: Report, metric: MetricName): Row[] {
   const label = metricLabel(metric);
-  const { retrieval, criterion, updateGain } = report;
+  const { retrieval, criterion } = report;
   const entry = criterion[metric];
   return [
     [`retrieval.newOld.${metric}`, `${label}, new query on old gallery`, 'higher', estimated(retrieval.newOld[metric])],
@@ -52,7 +52,6 @@ function retrievalFigures(report: Report, metric: MetricName): Row[] {
     ],
     [`retrieval.oldOld.${metric}`, `${label}, all old`, 'higher', estimated(retrieval.oldOld[metric])],
     [`retrieval.newNew.${metric}`, `${label}, all new`, 'higher', estimated(retrieval.newNew?.[metric])],
-    [`updateGain.${metric}`, `${label}, update gain`, 'higher', plain(updateGain[metric]?.value)],
   ];
 }
 

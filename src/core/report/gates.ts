@@ -8,6 +8,7 @@ import type {
   GateSeverity,
   GateState,
   Interval,
+  MetricName,
   Report,
   UndecidedPolicy,
 } from '../contract/report.ts';
@@ -58,7 +59,7 @@ export function evaluateGates(
     const before =
       baseline === null || problems.length > 0
         ? null
-        : new Map(figuresOf(baseline, parsed).map((found) => [found.rule, found.value]));
+        : new Map(figuresOf(withSameGains(baseline, report), parsed).map((found) => [found.rule, found.value]));
     const missing = baseline === null ? 'there is no baseline to compare it with' : problemsText(problems);
     return figuresOf(report, parsed).map((found) => {
       if (stale.length > 0) return staleResult(found, severity, limit, stale);
@@ -67,6 +68,14 @@ export function evaluateGates(
     });
   });
   return { results, exitStatus: exitStatusOfGates(results, undecided) };
+}
+
+/** The baseline without gains that are shares of something else: of the paragon's, of the own backfill's. */
+function withSameGains(baseline: Report, report: Report): Report {
+  const gains = Object.entries(baseline.updateGain).filter(([metric, gain]) => {
+    return gain?.against === report.updateGain[metric as MetricName]?.against;
+  });
+  return { ...baseline, updateGain: Object.fromEntries(gains) };
 }
 
 function problemsText(problems: readonly string[]): string {

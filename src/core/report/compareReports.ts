@@ -1,0 +1,83 @@
+import { comparabilityProblems } from '../contract/comparability.ts';
+import type {
+  Clarity,
+  ComparedDifference,
+  ComparedFigure,
+  ComparedReport,
+  Comparison,
+} from '../contract/comparison.ts';
+import { keyFigures } from '../contract/keyFigures.ts';
+import type { Interval, Report } from '../contract/report.ts';
+
+/** Rounding of sums that are added in another order. */
+const SAME = 1e-9;
+
+/**
+ * Holds reports against the first of them: their key figures, and where these differ. Pure.
+ * @param reports at least two; the first is what the others are compared with
+ */
+export function compareReports(reports: readonly Report[]): Comparison {
+  const compared = reports.map((report, index) => describe(report, index, reports[0] as Report));
+  const figures = figuresOf(reports);
+  return { reports: compared, differences: differencesOf(figures, compared), figures };
+}
+
+function describe(report: Report, index: number, first: Report): ComparedReport {
+  const { verdict } = report;
+  return {
+    key: letterOf(index),
+    pair: report.pair,
+    old: report.old.name,
+    new: report.new.name,
+    created: report.provenance.created,
+    metric: verdict.metric,
+    states: { ranking: verdict.state, thresholds: verdict.thresholds, inequalities: verdict.inequalities },
+    summary: verdict.summary,
+    problems: index === 0 ? [] : comparabilityProblems(first, report),
+  };
+}
+
+/** A ... Z, AA, AB ... */
+function letterOf(index: number): string {
+  const letter = String.fromCharCode(65 + (index % 26));
+  return index < 26 ? letter : letterOf(Math.floor(index / 26) - 1) + letter;
+}
+
+/** Figures that at least one report has, each in all columns. */
+function figuresOf(reports: readonly Report[]): ComparedFigure[] {
+  const byRule = new Map<string, ComparedFigure>();
+  reports.forEach((report, index) => {
+    for (const { rule, title, better, value, interval } of keyFigures(report)) {
+      if (value === null) continue;
+      const empty = reports.map(() => ({ value: null, interval: null }));
+      const figure = byRule.get(rule) ?? { rule, title, better, values: empty };
+      figure.values[index] = { value, interval };
+      byRule.set(rule, figure);
+    }
+  });
+  return [...byRule.values()];
+}
+
+function differencesOf(figures: readonly ComparedFigure[], reports: readonly ComparedReport[]): ComparedDifference[] {
+  const differences = figures.flatMap(({ rule, title, better, values }) => {
+    const [first, ...others] = values;
+    return others.flatMap((other, position): ComparedDifference[] => {
+      const report = position + 1;
+      if ((reports[report]?.problems.length ?? 1) > 0) return [];
+      if (!first || first.value === null || other.value === null) return [];
+      const change = other.value - first.value;
+      const clarity = clarityOf(change, first.interval, other.interval);
+      if (clarity === 'same') return [];
+      const isBetter = change > 0 === (better === 'higher');
+      return [{ rule, title, report, from: first.value, to: other.value, change, better: isBetter, clarity }];
+    });
+  });
+  const rank = ({ clarity }: ComparedDifference) => (clarity === 'clear' ? 0 : 1);
+  return differences.sort((a, b) => rank(a) - rank(b) || Math.abs(b.change) - Math.abs(a.change));
+}
+
+function clarityOf(change: number, one: Interval | null, other: Interval | null): Clarity {
+  if (Math.abs(change) <= SAME) return 'same';
+  if (one === null || other === null) return 'open';
+  return other[0] > one[1] || other[1] < one[0] ? 'clear' : 'open';
+}

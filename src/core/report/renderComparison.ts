@@ -1,0 +1,142 @@
+import type { Comparison } from '../contract/comparison.ts';
+import { CLARITY_NOTE, comparisonTitle, statesText } from '../contract/comparisonFindings.ts';
+import { count, interval, number, signed, visibleText } from '../contract/format.ts';
+import { codeMark, tableMark, textMark } from './markdown/escape.ts';
+import { MARKDOWN_MARK } from './renderMarkdown.ts';
+import { createPaint, dataText, type Paint, tableLines, wrap } from './terminal.ts';
+import type { TextOptions } from './text/canvas.ts';
+
+/** Differences that are shown; the table of figures below has all. */
+const MAX_DIFFERENCES = 20;
+const NAME_WIDTH = 24;
+
+/** Reports side by side for a terminal: differences first, then the figures, a column a report. */
+export function renderComparisonText(comparison: Comparison, { width: given, colour }: TextOptions): string {
+  const width = Math.min(120, Math.max(80, given));
+  const paint = createPaint(colour);
+  const { reports } = comparison;
+  const title = wrap(comparisonTitle(comparison), width).map((line) => paint('bold', line));
+  const named = reports.flatMap(({ key, old, new: next, pair, created }, index) => {
+    const line = `${key}  ${dataText(old, NAME_WIDTH)} → ${dataText(next, NAME_WIDTH)}`;
+    const note = `   ${dataText(pair, 40)}, ${visibleText(created.slice(0, 10))}: ${statesText(reports[index] as (typeof reports)[number])}`;
+    return [paint('bold', line), ...wrap(note, width).map((part) => paint('dim', part))];
+  });
+  const warnings = reports.flatMap(({ key, problems }) =>
+    problems.flatMap((problem) => wrap(`! ${key} is not comparable with A. ${visibleText(problem)}`, width)),
+  );
+  const sections = [
+    [`Backcompat comparison: ${count(reports.length)} reports`, '', ...named],
+    warnings.map((line) => paint('warning', line)),
+    [...title, ...wrap(CLARITY_NOTE, width).map((line) => paint('dim', line)), ...differenceTable(comparison, paint)],
+    [paint('bold', 'All key figures'), '', ...figureTable(comparison, width, paint)],
+  ];
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
+}
+
+function differenceTable({ differences, reports }: Comparison, paint: Paint): string[] {
+  if (differences.length === 0) return [];
+  const shown = differences.slice(0, MAX_DIFFERENCES);
+  const rest = differences.length - shown.length;
+  const several = reports.length > 2;
+  const table = tableLines(
+    [
+      { title: 'Figure', align: 'left' },
+      { title: 'A', align: 'right' },
+      ...(several ? [{ title: '', align: 'left' as const }] : []),
+      { title: several ? 'Other' : 'B', align: 'right' },
+      { title: 'Change', align: 'right' },
+      { title: '', align: 'left' },
+    ],
+    shown.map(({ title, report, from, to, change, better, clarity }) => [
+      { text: dataText(title, 44) },
+      { text: number(from) },
+      ...(several ? [{ text: reports[report]?.key ?? '' }] : []),
+      { text: number(to) },
+      { text: signed(change) },
+      clarity === 'clear'
+        ? { text: better ? '✓ better' : '✗ worse', ink: better ? ('good' as const) : ('bad' as const) }
+        : { text: 'not clearly', ink: 'dim' as const },
+    ]),
+    paint,
+  );
+  return ['', ...table, ...(rest > 0 ? [paint('dim', `  and ${count(rest)} more below`)] : [])];
+}
+
+/** As many reports as fit beside each other; the rest in tables below. */
+function figureTable({ figures, reports }: Comparison, width: number, paint: Paint): string[] {
+  const nameWidth = 44;
+  // A value, its interval, and what parts them.
+  const columnWidth = 22;
+  const fitting = Math.max(1, Math.floor((width - nameWidth - 2) / (columnWidth + 2)));
+  const lines: string[] = [];
+  for (let start = 0; start < reports.length; start += fitting) {
+    const columns = reports.slice(start, start + fitting);
+    if (start > 0) lines.push('');
+    lines.push(
+      ...tableLines(
+        [
+          { title: 'Figure', align: 'left' },
+          ...columns.flatMap(({ key }) => [
+            { title: key, align: 'right' as const },
+            { title: '', align: 'left' as const },
+          ]),
+        ],
+        figures.map(({ title, values }) => [
+          { text: dataText(title, nameWidth) },
+          ...columns.flatMap((_, column) => {
+            const found = values[start + column];
+            return [{ text: number(found?.value) }, { text: interval(found?.interval), ink: 'dim' as const }];
+          }),
+        ]),
+        paint,
+      ),
+    );
+  }
+  return lines;
+}
+
+/** The same as Markdown. Text from data stays text. */
+export function renderComparisonMarkdown(comparison: Comparison): string {
+  const { reports, differences, figures } = comparison;
+  const warnings = reports.flatMap(({ key, problems }) =>
+    problems.map((problem) => `> ${key} is not comparable with A. ${textMark(problem)}`),
+  );
+  const shown = differences
+    .slice(0, MAX_DIFFERENCES)
+    .map(({ title, report, from, to, change, better, clarity }) => [
+      textMark(title),
+      number(from),
+      `${reports[report]?.key ?? ''}: ${number(to)}`,
+      signed(change),
+      clarity === 'clear' ? (better ? '✓ better' : '✗ worse') : 'not clearly',
+    ]);
+  const parts = [
+    `${MARKDOWN_MARK}\n## Backcompat: ${count(reports.length)} reports side by side`,
+    tableMark(
+      ['', 'Models', 'Pair', 'Made', 'Verdict'],
+      reports.map((report) => [
+        report.key,
+        `${codeMark(report.old)} → ${codeMark(report.new)}`,
+        codeMark(report.pair),
+        textMark(report.created.slice(0, 10)),
+        textMark(statesText(report)),
+      ]),
+    ).join('\n'),
+    ...(warnings.length > 0 ? [warnings.join('\n>\n')] : []),
+    `### ${textMark(comparisonTitle(comparison))}`,
+    ...(shown.length > 0 ? [tableMark(['Figure', '>A', '>Other', '>Change', ''], shown).join('\n')] : []),
+    textMark(CLARITY_NOTE),
+    '### All key figures',
+    tableMark(
+      ['Figure', ...reports.map(({ key }) => `>${key}`)],
+      figures.map(({ title, values }) => [
+        textMark(title),
+        ...values.map(({ value, interval: range }) => `${number(value)} ${interval(range)}`.trim()),
+      ]),
+    ).join('\n'),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
