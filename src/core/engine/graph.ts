@@ -54,6 +54,8 @@ export class GraphBuilder {
   readonly #initialisers: TensorProto[] = [];
   readonly #inputs: ValueInfoProto[] = [];
   readonly #outputs: ValueInfoProto[] = [];
+  /** Names that values got as outputs. */
+  readonly #renamed = new Map<string, string>();
   #counter = 0;
 
   constructor(name: string) {
@@ -121,12 +123,20 @@ export class GraphBuilder {
 
   /** Makes a value an output under a name of its own. */
   output(name: string, value: Value, type: ElementType, shape: readonly Dimension[]): void {
-    this.#nodes.push(create(NodeProtoSchema, { name, opType: 'Identity', input: [value], output: [name] }));
+    const computed = this.#nodes.some((node) => node.output.includes(value));
+    // Renamed rather than copied: an Identity behind a value that others read too is a pass over all of it.
+    if (computed && !this.#renamed.has(value)) this.#renamed.set(value, name);
+    else this.#nodes.push(create(NodeProtoSchema, { name, opType: 'Identity', input: [value], output: [name] }));
     this.#outputs.push(valueInfo(name, type, shape));
   }
 
   /** The serialised model. */
   build(): Uint8Array {
+    const nameOf = (value: string) => this.#renamed.get(value) ?? value;
+    for (const node of this.#nodes) {
+      node.input = node.input.map(nameOf);
+      node.output = node.output.map(nameOf);
+    }
     return toBinary(
       ModelProtoSchema,
       create(ModelProtoSchema, {
