@@ -502,7 +502,8 @@ export function inequalitiesCaption(report: Report): string {
   return `Violated: strict rate${tolerance} of ${count(data.positivePairs)} same-class and ${count(data.negativePairs)} different-class pairs.${larger}`;
 }
 
-function meanOfBins(edges: readonly number[], shares: readonly number[]): number | null {
+/** Mean of a histogram from the middles of its bins; null for an empty one. */
+export function meanOfBins(edges: readonly number[], shares: readonly number[]): number | null {
   let sum = 0;
   let weight = 0;
   shares.forEach((share, bin) => {

@@ -1,5 +1,6 @@
 import { auditFigures } from '../audit/auditFigures.ts';
 import { joinClasses } from '../audit/auditInput.ts';
+import { explain } from '../contract/explanation.ts';
 import { REPORT_FORMAT, REPORT_FORMAT_VERSION, type Report } from '../contract/report.ts';
 import { TOOL } from '../contract/version.ts';
 import { describeBaseline } from '../report/baseline.ts';
@@ -42,6 +43,7 @@ export async function auditPair(request: AuditRequest, hooks: AuditHooks): Promi
         seconds: Math.round(performance.now() - started) / 1000,
       },
     };
+    report.verdict.explanation = explain(report);
     if (baseline !== null) report.baseline = describeBaseline(report, baseline);
     report.gates = evaluateGates(report, pair.gates, pair.undecided, { baseline: baseline?.report ?? null }).results;
     assertFinite(report);
