@@ -27,6 +27,7 @@ export function agreementSection({ report, tools }: PageContext): HTMLElement {
   ];
   const table = dataTable<Overlap>({
     name: 'neighbour overlap',
+    className: 'short-rows',
     rows: agreement.neighbourOverlap,
     rowHeight: 44,
     tools,

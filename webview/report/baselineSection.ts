@@ -17,6 +17,7 @@ export function baselineSection({ report, tools }: PageContext): HTMLElement {
   const rows = baselineRows(report);
   const table = dataTable<BaselineRow>({
     name: 'key figures',
+    className: 'short-rows',
     rows,
     tools,
     empty: 'There is no figure to compare.',
