@@ -96,7 +96,9 @@ function pairsOf(text: string): ConfiguredPair[] {
   const pairs = (config as { pairs?: unknown } | null)?.pairs;
   if (typeof pairs !== 'object' || pairs === null) return [];
   return Object.entries(pairs).flatMap(([name, pair]) => {
-    const { old, new: newer } = (pair ?? {}) as { old?: unknown; new?: unknown };
+    const { versions, ...given } = (pair ?? {}) as { old?: unknown; new?: unknown; versions?: unknown };
+    // Of many versions the last is held against the first.
+    const [old, newer] = Array.isArray(versions) ? [versions[0], versions.at(-1)] : [given.old, given.new];
     return typeof old === 'string' && typeof newer === 'string' ? [{ name, old, new: newer }] : [];
   });
 }

@@ -215,6 +215,7 @@ describe('loadConfig', () => {
         old: 'v1',
         new: 'v2',
         paragon: 'v2-independent',
+        versions: null,
         queries: 'digits/query',
         gallery: 'digits/gallery',
         dimensionRule: 'slice',
@@ -226,7 +227,9 @@ describe('loadConfig', () => {
     expect(checkpointDefinition(loaded, 'v2')).toEqual({ model: 'models/v2.onnx' });
     const error = await errorOf(() => checkpointDefinition(loaded, 'v2-bct'));
     expect(error).toMatchObject({ code: 'bad-config', place: { line: 32 } });
-    expect((await errorOf(() => findPairs(loaded))).message).toContain('lists versions, which is not supported yet');
+    expect(findPairs(loaded, 'all')).toMatchObject([
+      { name: 'all', old: 'v1', new: 'v3', paragon: null, versions: ['v1', 'v2', 'v3'], dimensionRule: null },
+    ]);
     const unknown = await errorOf(() => findPairs(loaded, 'v1-v3'));
     expect(unknown).toMatchObject({ code: 'usage', remedy: 'Did you mean "v1-v2"?' });
   });

@@ -33,6 +33,7 @@ import { QueryStatistics, type Statistic, sum } from './statistics.ts';
 import { unlabelledFigures } from './unlabelledFigures.ts';
 import { thresholdStateOf, verdictStates } from './verdict.ts';
 import { registerVerification, rocOf, verificationOf } from './verification.ts';
+import { versionMatrix, versionRules } from './versionMatrix.ts';
 import { registerViolations, toleranceCurveOf, violationsOf } from './violations.ts';
 import { worstOf } from './worst.ts';
 
@@ -60,6 +61,8 @@ export async function auditFigures(
   const protocol = { ...given.protocol, ks: withDecidingK(given.protocol) };
   const rule = resolveDimensionRule(protocol.dimensionRule, vectors.oldQuery.dimension, vectors.newQuery.dimension);
   refuseOneClass(given);
+  // Before anything is measured.
+  if (given.versions) versionRules(given.versions, protocol.dimensionRule);
 
   const most = Math.max(1, Math.floor(protocol.pairBudget / gallery.count));
   const exact = queries.count <= most;
@@ -192,6 +195,12 @@ export async function auditFigures(
     }
   }
 
+  let matrix: Report['matrix'] = null;
+  if (given.versions) {
+    hooks.progress.phase('Versions');
+    matrix = await versionMatrix({ ...input, protocol }, given.versions, rows, measured, options, hooks);
+  }
+
   hooks.progress.phase('Slices');
   const slices = await sliceTables(queries, rows, measured, matched, plan, protocol, hooks);
   const leftOut = queries.slicesLeftOut ?? [];
@@ -297,7 +306,7 @@ export async function auditFigures(
     },
     backfill: backfill?.backfill ?? null,
     backfillSummary: backfill?.summary ?? null,
-    matrix: null,
+    matrix,
     slices,
     agreement: agreement.agreement,
     diagnosis,

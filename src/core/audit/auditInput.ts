@@ -23,7 +23,16 @@ export interface AuditInput {
     paragonQuery: VectorSource | null;
     paragonGallery: VectorSource | null;
   };
+  /** Of a pair that compares many: oldest first, `vectors` being those of the first and the last. */
+  versions?: readonly Version[];
   protocol: AuditProtocol;
+}
+
+/** One of the models of a pair that compares many, with its vectors of the same queries and gallery. */
+export interface Version {
+  name: string;
+  query: VectorSource;
+  gallery: VectorSource;
 }
 
 export interface AuditItems {

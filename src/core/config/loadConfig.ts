@@ -7,7 +7,7 @@ import { checkConfig, positionOf } from './checkConfig.ts';
 import { closest, quotedList } from './closest.ts';
 import { splitReference } from './crossCheck.ts';
 import type { JsonPath } from './finding.ts';
-import type { AuditDefinition, CheckpointDefinition, Config, DatasetDefinition } from './schema.ts';
+import type { AuditDefinition, CheckpointDefinition, Config, DatasetDefinition, PairDefinition } from './schema.ts';
 
 export interface LoadedConfig {
   /** Absolute path of the file. */
@@ -91,6 +91,8 @@ export interface Pair {
   old: string;
   new: string;
   paragon: string | null;
+  /** Names of all checkpoints of a pair that compares many, oldest first; null for two models. */
+  versions: readonly string[] | null;
   /** `dataset` or `dataset/part`. */
   queries: string;
   /** The queries are the same set where a config leaves them out. */
@@ -102,8 +104,7 @@ export interface Pair {
 
 /**
  * The pairs of a config, or the one called `name`.
- * @throws BackcompatError `usage` for an unknown name, with the known ones; `bad-config` when there is
- *   none, or when it lists versions (not supported yet)
+ * @throws BackcompatError `usage` for an unknown name, with the known ones; `bad-config` when there is none
  */
 export function findPairs(loaded: LoadedConfig, name: string | null = null): Pair[] {
   const pairs = loaded.config.pairs ?? {};
@@ -120,20 +121,9 @@ export function findPairs(loaded: LoadedConfig, name: string | null = null): Pai
   }
   return (name === null ? names : [name]).map((pairName) => {
     const definition = pairs[pairName] as (typeof pairs)[string];
-    if ('versions' in definition) {
-      const remedy = 'Name "old" and "new" instead.';
-      throw configError(
-        loaded,
-        ['pairs', pairName, 'versions'],
-        `Pair ${JSON.stringify(pairName)} lists versions, which is not supported yet.`,
-        remedy,
-      );
-    }
     return {
       name: pairName,
-      old: definition.old,
-      new: definition.new,
-      paragon: definition.paragon ?? null,
+      ...modelsOf(definition),
       // Without queries the gallery's own items are asked, each without itself.
       queries: definition.queries ?? definition.gallery,
       gallery: definition.gallery,
@@ -141,6 +131,16 @@ export function findPairs(loaded: LoadedConfig, name: string | null = null): Pai
       adapter: definition.adapter ?? null,
     };
   });
+}
+
+/** Of many versions the first is the old model, the last the new one. */
+function modelsOf(definition: PairDefinition): Pick<Pair, 'old' | 'new' | 'paragon' | 'versions'> {
+  if (!('versions' in definition)) {
+    const { old, new: fresh, paragon } = definition;
+    return { old, new: fresh, paragon: paragon ?? null, versions: null };
+  }
+  const { versions } = definition;
+  return { old: versions[0] as string, new: versions[versions.length - 1] as string, paragon: null, versions };
 }
 
 /** The `audit` block with all defaults filled in, and the pair's rule. */

@@ -198,6 +198,16 @@ const pairQueries = key(
 ).optional();
 const gallery = key(name, 'Gallery set: `"dataset"` or `"dataset/part"`.');
 
+const dimensionRule = key(
+  z.enum(['slice', 'pad', 'project']),
+  'How vectors of different length are compared: the first components of a longer new one, zeros behind a shorter new one, or a fitted adapter.',
+).optional();
+const adapter = key(
+  z.enum(adapterKinds),
+  'The map of `project`, fitted on items that are not judged with it: semi-orthogonal Procrustes, ridge linear, or a small residual network.',
+  defaultProtocol.adapter,
+).optional();
+
 const twoModels = z
   .strictObject({
     old: key(name, 'Checkpoint that filled the gallery.'),
@@ -205,23 +215,21 @@ const twoModels = z
     queries: pairQueries,
     gallery,
     paragon: key(name, 'Checkpoint like the new one, trained without any compatibility loss.').optional(),
-    dimensionRule: key(
-      z.enum(['slice', 'pad', 'project']),
-      'How vectors of different length are compared: the first components of a longer new one, zeros behind a shorter new one, or a fitted adapter.',
-    ).optional(),
-    adapter: key(
-      z.enum(adapterKinds),
-      'The map of `project`, fitted on items that are not judged with it: semi-orthogonal Procrustes, ridge linear, or a small residual network.',
-      defaultProtocol.adapter,
-    ).optional(),
+    dimensionRule,
+    adapter,
   })
   .meta({ title: 'Old and new' });
 
 const versionsPair = z
   .strictObject({
-    versions: key(z.array(name).min(2), 'Checkpoints in the order of their release.'),
+    versions: key(
+      z.array(name).min(2),
+      'Checkpoints in the order of their release. The report holds the last against the first, and the queries of each on every older gallery.',
+    ),
     queries: pairQueries,
     gallery,
+    dimensionRule,
+    adapter,
   })
   .meta({ title: 'Many versions' });
 

@@ -21,9 +21,9 @@ export async function auditPair(request: AuditRequest, hooks: AuditHooks): Promi
   const baseline = await loadBaseline(request);
   const pair = await loadPair(request, hooks);
   try {
-    const { queries, gallery, vectors, protocol, models } = pair;
+    const { queries, gallery, vectors, versions, protocol, models } = pair;
     const figures = await auditFigures(
-      { ...joinClasses(queries, gallery), vectors, protocol },
+      { ...joinClasses(queries, gallery), vectors, ...(versions ? { versions } : {}), protocol },
       { threads: request.threads },
       hooks,
     );

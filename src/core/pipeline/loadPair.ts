@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { AuditInput } from '../audit/auditInput.ts';
+import type { AuditInput, Version } from '../audit/auditInput.ts';
 import { checkpointDefinition, findPairs, loadConfig, resolveProtocol } from '../config/loadConfig.ts';
 import type { GateDefinition } from '../config/schema.ts';
 import { BackcompatError } from '../contract/errors.ts';
@@ -19,6 +19,8 @@ export interface LoadedPair {
   queries: ItemSet;
   gallery: ItemSet;
   vectors: AuditInput['vectors'];
+  /** Of a pair that compares many. */
+  versions?: readonly Version[];
   protocol: AuditProtocol;
   models: { old: ModelDescription; new: ModelDescription; paragon: ModelDescription | null };
   gates: Readonly<Record<string, GateDefinition>>;
@@ -66,7 +68,7 @@ async function fromConfig(
   const { threads, cacheFolder } = request;
   const { progress, signal } = hooks;
   const vectorsOf = async (role: string, name: string) => {
-    progress.phase(`Embedding with the ${role} model ${name}`);
+    progress.phase(`Embedding with ${role} ${name}`);
     const checkpoint = await openCheckpoint(name, checkpointDefinition(loaded, name), loaded.folder, {
       threads,
       cacheFolder,
@@ -80,13 +82,19 @@ async function fromConfig(
       opened.push(vectors);
       return vectors;
     };
-    const query = await embedAll(queries);
+    const query = await embedAll(queries).catch((error: unknown) => {
+      throw pair.versions === null ? error : versionError(name, checkpoint, error);
+    });
     const own = gallery === queries ? query : await embedAll(gallery);
     return { query, gallery: own, description: await describe(checkpoint, query) };
   };
-  const old = await vectorsOf('old', pair.old);
-  const next = await vectorsOf('new', pair.new);
-  const paragon = pair.paragon === null ? null : await vectorsOf('paragon', pair.paragon);
+  const versions: (Version & { description: ModelDescription })[] = [];
+  for (const name of pair.versions ?? []) {
+    versions.push({ name, ...(await vectorsOf(`version ${versions.length + 1},`, name)) });
+  }
+  const old = versions[0] ?? (await vectorsOf('the old model', pair.old));
+  const next = versions[versions.length - 1] ?? (await vectorsOf('the new model', pair.new));
+  const paragon = pair.paragon === null ? null : await vectorsOf('the paragon', pair.paragon);
 
   return {
     name: pair.name,
@@ -100,6 +108,7 @@ async function fromConfig(
       paragonQuery: paragon?.query ?? null,
       paragonGallery: paragon?.gallery ?? null,
     },
+    ...(versions.length > 0 ? { versions } : {}),
     protocol,
     models: { old: old.description, new: next.description, paragon: paragon?.description ?? null },
     gates: loaded.config.gates ?? {},
@@ -122,6 +131,21 @@ async function fromTables(
     undecided: 'report',
     configHash: null,
   };
+}
+
+/** A table may hold a gallery only, which does for an old model's column of the matrix but not for its row. */
+function versionError(name: string, checkpoint: Checkpoint, error: unknown): unknown {
+  if (!(error instanceof BackcompatError) || error.code !== 'bad-data' || checkpoint.kind !== 'table') return error;
+  const { place, remedy } = error;
+  return new BackcompatError(
+    error.code,
+    `${error.message} Every version needs vectors of the queries too: its own are what the older galleries are searched with, and what it is measured against.`,
+    {
+      place,
+      remedy: `${remedy ?? ''} Or leave ${JSON.stringify(name)} out of "versions".`.trim(),
+      cause: error,
+    },
+  );
 }
 
 async function describe(checkpoint: Checkpoint, vectors: VectorSource): Promise<ModelDescription> {

@@ -39,7 +39,9 @@ export function hashPair(loaded: LoadedConfig, pair: Pair, protocol: AuditProtoc
   const asked = {
     pair,
     protocol,
-    checkpoints: [pair.old, pair.new, pair.paragon].map((name) => name !== null && checkpointDefinition(loaded, name)),
+    checkpoints: (pair.versions ?? [pair.old, pair.new, pair.paragon]).map(
+      (name) => name !== null && checkpointDefinition(loaded, name),
+    ),
     datasets: [pair.queries, pair.gallery].map((reference) => datasetDefinition(loaded, reference)),
   };
   return createHash('sha256').update(JSON.stringify(asked)).digest('hex');
