@@ -1,6 +1,7 @@
-"""Writes the tables of test/fixtures/tables with the tools that users have: NumPy, PyArrow, safetensors, pandas.
+"""Writes the tables of test/fixtures/tables with the tools that users have: NumPy, PyArrow, safetensors, pandas, Polars,
+DuckDB.
 
-    python3 -m venv venv && venv/bin/pip install numpy==2.4.6 pyarrow==26.0.1 safetensors==0.8.0 pandas==3.1.1
+    python3 -m venv venv && venv/bin/pip install numpy==2.4.6 pyarrow==26.0.1 safetensors==0.8.0 pandas==3.1.1 polars==2.1.0 duckdb==2.0.1
     venv/bin/python bench/reference/makeTableFixtures.py
 
 Every file holds the same vectors (source.npy) and, where its format can, the same ids, labels and countries
@@ -11,8 +12,10 @@ import json
 import pathlib
 import sys
 
+import duckdb
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors
@@ -89,6 +92,16 @@ def write_parquet():
     pd.DataFrame({**items, "vector": list(vectors)}).to_parquet(FOLDER / "pandas-list.parquet")
 
 
+def write_others():
+    table = pl.DataFrame({**items, "vector": pl.Series(vectors.tolist(), dtype=pl.Array(pl.Float32, DIMENSION))})
+    table.write_parquet(FOLDER / "polars-array.parquet")
+    table = table.with_columns(pl.col("vector").cast(pl.List(pl.Float32)))
+    table.write_ndjson(FOLDER / "polars.ndjson")
+    lists = table.to_arrow()  # DuckDB finds it by its name
+    target = FOLDER / "duckdb.parquet"
+    duckdb.sql(f"COPY lists TO '{target}' (FORMAT parquet, PARQUET_VERSION v2)")
+
+
 def write_bomb():
     """82 MB of vectors in some kilobytes: a dictionary of one value and runs."""
     rows = 40_000
@@ -122,7 +135,8 @@ write_npy()
 write_npz()
 write_safetensors()
 write_parquet()
+write_others()
 write_bomb()
 write_text()
-versions = {"Python": sys.version.split()[0], "NumPy": np.__version__, "PyArrow": pa.__version__, "safetensors": safetensors.__version__, "pandas": pd.__version__}
+versions = {"Python": sys.version.split()[0], "NumPy": np.__version__, "PyArrow": pa.__version__, "safetensors": safetensors.__version__, "pandas": pd.__version__, "Polars": pl.__version__, "DuckDB": duckdb.__version__}
 (FOLDER / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")

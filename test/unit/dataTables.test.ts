@@ -75,6 +75,9 @@ const cases: Case[] = [
   pandas('pandas-bare.csv', 'CSV, numbered columns alone'),
   pandas('pandas-json.csv', 'CSV, JSON lists in a column'),
   pandas('pandas.jsonl', 'JSON Lines, a field of lists'),
+  { file: 'polars-array.parquet', format: 'Parquet, fixed-size lists', tool: 'Polars' },
+  { file: 'polars.ndjson', format: 'JSON Lines, a field of lists', tool: 'Polars' },
+  { file: 'duckdb.parquet', format: 'Parquet, lists, pages of version 2', tool: 'DuckDB' },
   { file: 'python.ndjson', format: 'JSON Lines, a field of lists', tool: 'Python' },
 ];
 
