@@ -98,6 +98,17 @@ const transfer: Place = fields(
   }),
 );
 
+/** A share that is never reached is null, and so never within a limit. */
+const backfill: Place = {
+  kind: 'metrics',
+  each: fields({
+    area: number(),
+    worst: fields({ share: number(), value: number() }),
+    reachesOldOld: number(),
+    reachesNewNew: number(),
+  }),
+};
+
 const report: Place = fields({
   verdict: fields({
     state: { kind: 'state', field: null, order: rankingOrder },
@@ -153,6 +164,7 @@ const report: Place = fields({
     displacement: fields({ mean: number(), median: number(), p95: number() }),
     procrustesResidual: number(),
   }),
+  backfillSummary: fields({ random: backfill, displacement: backfill, outliers: backfill }),
   matrix: fields({ ac: number(), am: number(), bc: number(), fc: number() }),
   slices: {
     kind: 'columns',
@@ -272,6 +284,11 @@ function* examples(place: Place, prefix: string, ks: readonly number[]): Generat
   } else {
     yield* examples(place.each, below('*'), ks);
   }
+}
+
+/** Every rule there is, with `*` for class labels, columns and their values. */
+export function allGateRules(ks: readonly number[]): string[] {
+  return [...examples(report, '', ks)];
 }
 
 /** What the audit will measure, as far as rules may name it. */

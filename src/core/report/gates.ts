@@ -9,6 +9,7 @@ import type {
   GateState,
   Interval,
   MetricName,
+  Protocol,
   Report,
   UndecidedPolicy,
 } from '../contract/report.ts';
@@ -152,20 +153,18 @@ function figuresOf(report: Report, parsed: ParsedRule): FoundFigure[] {
   return positions.flatMap((holder) => {
     const last = own ? undefined : steps[steps.length - 1];
     const ends = last === undefined ? [holder] : take(holder, last);
-    return ends.map((end) => read(holder, end, target, report.protocol.operatingFar));
+    return ends.map((end) => read(holder, end, target, report.protocol));
   });
 }
 
-function read(holder: Position, end: Position, target: ParsedRule['figure'], operatingFar: number): FoundFigure {
+function read(holder: Position, end: Position, target: ParsedRule['figure'], protocol: Protocol): FoundFigure {
   const inside = isObject(end.value) ? end.value : {};
   if (target.kind === 'picked') {
     const { by, at, field } = target;
     const holds = target.list === null ? end.value : inside[target.list];
     const list = (Array.isArray(holds) ? holds : []).filter(isObject);
-    // Without @: the strict tolerance, the operating rate, the nearest neighbours.
-    const chosen = at ?? (by === 'far' ? operatingFar : null);
-    const entry =
-      chosen === null ? list[0] : list.find((other) => sameTolerance(numberOrNull(other[by]) ?? -1, chosen));
+    const chosen = at ?? unpicked(by, protocol);
+    const entry = list.find((other) => sameTolerance(numberOrNull(other[by]) ?? -1, chosen));
     const estimate = isObject(entry?.[field]) ? entry[field] : {};
     const own = target.estimate ? estimate : entry;
     return {
@@ -187,6 +186,12 @@ function read(holder: Position, end: Position, target: ParsedRule['figure'], ope
     interval: target.interval === null ? null : intervalOf(beside[target.interval]),
     queries: end.queries,
   };
+}
+
+/** What a rule without @ picks: the strict tolerance, the operating rate, the nearest neighbour. */
+function unpicked(by: 'epsilon' | 'far' | 'k', { epsilons, operatingFar }: Protocol): number {
+  if (by === 'k') return 1;
+  return by === 'far' ? operatingFar : (epsilons[0] ?? 0);
 }
 
 interface Before {
