@@ -3,6 +3,7 @@ import { actualText, gatesExitStatus, gatesTitle, gateWords, limitText } from '.
 import { count, interval, metricLabel, number, signed, visibleText } from '../../contract/format.ts';
 import { causeName, causesTitle, evidenceRows, remediesTitle, remedyName } from '../../contract/remedyFindings.ts';
 import type { Estimate } from '../../contract/report.ts';
+import { worstFirst } from '../gateOrder.ts';
 import { type Column, dataText, type TableCell, tableLines, wrap } from '../terminal.ts';
 import { type Canvas, icons, inks, remark, titled } from './canvas.ts';
 
@@ -115,8 +116,7 @@ const MAX_GATES = 20;
 export function gates(canvas: Canvas): string[] {
   const { report, width, paint } = canvas;
   if (report.gates.length === 0) return [];
-  const order = ['failed', 'unmeasured', 'undecided', 'passed'];
-  const sorted = [...report.gates].sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
+  const sorted = worstFirst(report.gates);
   const shown = sorted.slice(0, MAX_GATES);
   const rest = sorted.length - shown.length;
   const wide = width >= 100;
