@@ -4,6 +4,7 @@ import type { AuditInput, AuditItems } from '../../src/core/audit/auditInput.ts'
 import { sampleRows } from '../../src/core/audit/sampling.ts';
 import { loadMatrix } from '../../src/core/audit/vectors.ts';
 import { type AuditProtocol, defaultProtocol } from '../../src/core/contract/protocol.ts';
+import type { Interval } from '../../src/core/contract/report.ts';
 import { type VectorSource, vectorsInMemory } from '../../src/core/data/vectorSource.ts';
 import { createRandom } from '../../src/core/numeric/random.ts';
 import { silentProgress } from './silentProgress.ts';
@@ -56,6 +57,12 @@ function pair(options: Options = {}): AuditInput {
     },
     protocol: { ...defaultProtocol, triplets: 5000, ...options.protocol },
   };
+}
+
+/** Some rows of a source, as a source. */
+async function picked(source: VectorSource, rows: Int32Array): Promise<VectorSource> {
+  const { values } = await loadMatrix(source, { columns: dimension, normalise: false }, rows);
+  return vectorsInMemory('picked', values, dimension);
 }
 
 const audit = (options?: Options): Promise<AuditFigures> =>
@@ -112,12 +119,6 @@ describe('an audit of one pair', () => {
     const sampled = await audit({ protocol });
     const whole = pair();
     const rows = sampleRows(whole.queries.labelOf, 60, 0);
-    const pick = async (source: VectorSource) =>
-      vectorsInMemory(
-        'picked',
-        (await loadMatrix(source, { columns: dimension, normalise: false }, rows)).values,
-        dimension,
-      );
     const alone = await auditFigures(
       {
         ...whole,
@@ -129,8 +130,8 @@ describe('an audit of one pair', () => {
         },
         vectors: {
           ...whole.vectors,
-          oldQuery: await pick(whole.vectors.oldQuery),
-          newQuery: await pick(whole.vectors.newQuery),
+          oldQuery: await picked(whole.vectors.oldQuery, rows),
+          newQuery: await picked(whole.vectors.newQuery, rows),
         },
       },
       { threads: 2 },
@@ -177,6 +178,68 @@ describe('an audit of one pair', () => {
       expect(newDistance).toBeGreaterThan(oldDistance);
       expect(queryLabel).toBe(galleryLabel);
     }
+  });
+});
+
+describe('intervals over classes', () => {
+  /** All intervals by path; those of single classes are over their own queries whatever is drawn. */
+  function intervals(value: unknown, path = '', into = new Map<string, Interval>()): Map<string, Interval> {
+    if (path === '.classes') return into;
+    if (typeof value !== 'object' || value === null) return into;
+    for (const [key, entry] of Object.entries(value)) {
+      if (/interval$/i.test(key) && entry !== null) into.set(`${path}.${key}`, entry as Interval);
+      else intervals(entry, `${path}.${key}`, into);
+    }
+    return into;
+  }
+  const bootstrap = (unit: 'query' | 'class') => ({ unit, resamples: 300, confidence: 0.95 });
+
+  it('are others than those over queries, all of them', async () => {
+    const [byQuery, byClass] = [
+      await audit({ protocol: { bootstrap: bootstrap('query') } }),
+      await audit({ protocol: { bootstrap: bootstrap('class') } }),
+    ];
+    const [before, after] = [intervals(byQuery), intervals(byClass)];
+    expect([...after.keys()]).toEqual([...before.keys()]);
+
+    // Rates of a pair or two, or of none, take so few values that both may agree.
+    const varying = [...before].filter(([, interval]) => interval[0] !== 0 && interval[0] !== interval[1]);
+    expect(varying.length).toBeGreaterThan(60);
+    const same = varying.filter(([path, interval]) => JSON.stringify(after.get(path)) === JSON.stringify(interval));
+    // Shares of queries get at least Wilson's interval, which may be the wider one.
+    expect(same.map(([path]) => path).filter((path) => !/cmc@|FlipRate/.test(path))).toEqual([]);
+    const wilson = byQuery.retrieval.oldOld['cmc@1']?.interval as [number, number];
+    const hull = byClass.retrieval.oldOld['cmc@1']?.interval as [number, number];
+    expect(hull[0]).toBeLessThanOrEqual(wilson[0]);
+    expect(hull[1]).toBeGreaterThanOrEqual(wilson[1]);
+    expect(byQuery.notes ?? []).toEqual([]);
+    expect(byClass.notes).toEqual([expect.stringContaining('only 12 classes have queries')]);
+  });
+
+  it('decide nothing when all queries are of one class', async () => {
+    const whole = pair({ protocol: { bootstrap: bootstrap('class') } });
+    const rows = Int32Array.from({ length: 20 }, (_, k) => k * classes);
+    const figures = await auditFigures(
+      {
+        ...whole,
+        queries: {
+          ...whole.queries,
+          count: 20,
+          ids: Array.from(rows, (row) => `item-${row}`),
+          labelOf: new Int32Array(20),
+        },
+        vectors: {
+          ...whole.vectors,
+          oldQuery: await picked(whole.vectors.oldQuery, rows),
+          newQuery: await picked(whole.vectors.newQuery, rows),
+        },
+      },
+      { threads: 2 },
+      { progress: silentProgress },
+    );
+    expect(figures.criterion.map).toMatchObject({ interval: null, state: 'undecided' });
+    expect(figures.inequalities.positive.byEpsilon[0]?.interval).toBeNull();
+    expect(figures.verification?.transfer.newOld[0]?.tarInterval).toBeNull();
   });
 });
 

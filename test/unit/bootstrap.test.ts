@@ -145,6 +145,13 @@ describe('bootstrap', () => {
     for (const value of seen) expect(possible).toContain(value);
     expect(seen).toEqual(possible);
   });
+
+  it('knows no interval of a single class, which varies in nothing', async () => {
+    const [one] = await bootstrap(plan(3, { unit: 'class', classOf: Int32Array.of(5, 5, 5) }), [
+      { numerator: Float64Array.of(1, 0, 0), denominator: null },
+    ]);
+    expect(percentileInterval(one as Float64Array, 0.95)).toBeNull();
+  });
 });
 
 describe('classIntervals', () => {

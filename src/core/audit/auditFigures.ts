@@ -13,7 +13,7 @@ import { compatibilityTax, updateGain } from './criterion.ts';
 import { criterionTable } from './criterionTable.ts';
 import { diagnose } from './diagnosis/diagnose.ts';
 import { resolveDimensionRule } from './dimensionRule.ts';
-import { flipFigures } from './flips.ts';
+import { flipFigures, registerFlips } from './flips.ts';
 import {
   BINS_PER_EDGE,
   type MeasuredPair,
@@ -87,6 +87,8 @@ export async function auditFigures(
   const leaveOneOut = isLeaveOneOut(given, setup.selfOf);
   const notes = inputNotes(given, leaveOneOut);
   if (!exact) notes.push(sampledNote(rows.length, queries.count, protocol.pairBudget));
+  const fewClasses = protocol.bootstrap.unit === 'class' ? fewClassesNote(setup.queryLabel) : null;
+  if (fewClasses !== null) notes.push(fewClasses);
   let input = given;
   if (rule === 'project') {
     hooks.progress.phase('Adapter');
@@ -130,6 +132,7 @@ export async function auditFigures(
   };
   const inverted = statistics.ratio(measured.triplets.inverted, measured.triplets.sampled);
   const repaired = statistics.ratio(measured.triplets.repaired, measured.triplets.sampled);
+  const flipRates = registerFlips(statistics, measured);
   const accepted = registerVerification(statistics, measured);
   await statistics.resample(hooks);
 
@@ -154,7 +157,7 @@ export async function auditFigures(
 
   const cell = (name: CellName) => {
     const found = cells.get(name);
-    return found ? cellOf(statistics, found, matchedQueries, plan.confidence) : null;
+    return found ? cellOf(statistics, found, matchedQueries) : null;
   };
   const oldOld = cells.get('oldOld') as RegisteredCell;
   const newOld = cells.get('newOld') as RegisteredCell;
@@ -214,7 +217,9 @@ export async function auditFigures(
     inequalities.positive,
     inequalities.references.jitteredOld.positive,
   );
-  const flips = flipFigures(input, rows, measured, protocol);
+  const flips = flipFigures(input, rows, measured, protocol, (sign, hits, of) =>
+    statistics.shareInterval(flipRates[sign], hits, of),
+  );
   const curves = (name: CellName) => {
     const found = cells.get(name);
     return found ? { [name]: cmcCurve(found.perQuery, matched, CMC_CURVE_LENGTH) } : {};
@@ -278,8 +283,8 @@ export async function auditFigures(
     updateGain: gains,
     tax: paragon && newNew ? tax : null,
     paragonCells: paragon && {
-      newOld: paragon.newOld && cellOf(statistics, paragon.newOld, matchedQueries, plan.confidence),
-      newNew: cellOf(statistics, paragon.newNew, matchedQueries, plan.confidence),
+      newOld: paragon.newOld && cellOf(statistics, paragon.newOld, matchedQueries),
+      newNew: cellOf(statistics, paragon.newNew, matchedQueries),
     },
     advbct: paragon && newNew ? advbct : null,
     inequalities,
@@ -312,6 +317,15 @@ export async function auditFigures(
     diagnosis,
     remedies: remedies.remedies,
   };
+}
+
+/** Percentile intervals over so many classes hold the truth in 92 instead of 95 of 100 cases (metrics.md section 6). */
+const FEW_CLASSES = 20;
+
+function fewClassesNote(queryLabel: Int32Array): string | null {
+  const classes = new Set(queryLabel).size;
+  if (classes >= FEW_CLASSES) return null;
+  return `Intervals are over classes, and only ${counted(classes, 'class has', 'classes have')} queries: so few vary too little, and the intervals come out too narrow.`;
 }
 
 function sampledNote(sampled: number, queries: number, pairBudget: number): string {

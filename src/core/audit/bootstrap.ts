@@ -8,7 +8,7 @@ import { createRandom, type Random } from '../numeric/random.ts';
 
 /** What is drawn again and again, and how often (metrics.md section 6). */
 export interface BootstrapPlan {
-  /** `query`: single queries; `class`: all queries of a class together. */
+  /** `query`: single queries; `class`: all queries of a class together (one class alone varies in nothing: no replicates). */
   unit: 'query' | 'class';
   queries: number;
   /** Class of each query; used by `class` only. */
@@ -54,7 +54,8 @@ export async function bootstrap(
     denominator: columnOf(denominator ?? ones),
   }));
   const replicates = statistics.map(() => new Float64Array(plan.resamples).fill(Number.NaN));
-  if (units.count === 0 || statistics.length === 0) return replicates;
+  const fewest = plan.unit === 'class' ? 2 : 1;
+  if (units.count < fewest || statistics.length === 0) return replicates;
 
   const distinct = [...columns.keys()];
   const width = Math.max(1, Math.min(distinct.length, Math.floor(SUM_VALUES / units.count)));

@@ -1,7 +1,6 @@
 import type { Cell, MetricName } from '../contract/report.ts';
 import type { PerQuery } from './retrieval.ts';
 import type { QueryStatistics, Statistic } from './statistics.ts';
-import { wilsonInterval } from './wilson.ts';
 
 /** A cell's metrics as registered figures of the common bootstrap. */
 export interface RegisteredCell {
@@ -34,19 +33,14 @@ export function registerCell(
   return { perQuery, metrics };
 }
 
-/** Values and intervals: Wilson for shares of queries, the bootstrap for the rest (metrics.md section 6). */
-export function cellOf(
-  statistics: QueryStatistics,
-  { metrics }: RegisteredCell,
-  matchedQueries: number,
-  confidence: number,
-): Cell {
+/** Values and intervals (metrics.md section 6). */
+export function cellOf(statistics: QueryStatistics, { metrics }: RegisteredCell, matchedQueries: number): Cell {
   const cell: Cell = {};
   for (const [name, statistic] of metrics) {
     const value = statistics.value(statistic);
     if (value === null) continue;
     const interval = name.startsWith('cmc@')
-      ? wilsonInterval(Math.round(value * matchedQueries), matchedQueries, confidence)
+      ? statistics.shareInterval(statistic, Math.round(value * matchedQueries), matchedQueries)
       : statistics.interval(statistic);
     cell[name] = { value, interval };
   }

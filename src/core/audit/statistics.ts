@@ -1,6 +1,7 @@
 import type { Interval } from '../contract/report.ts';
 import type { Progress } from '../contract/runs.ts';
 import { type BootstrapPlan, bootstrap, percentileInterval } from './bootstrap.ts';
+import { wilsonInterval } from './wilson.ts';
 
 /**
  * Figures of one set of queries that are ratios of sums over them, and their intervals from one
@@ -43,6 +44,18 @@ export class QueryStatistics {
 
   interval(statistic: Statistic): Interval | null {
     return percentileInterval(this.#replicates[statistic] as Float64Array, this.#plan.confidence);
+  }
+
+  /**
+   * Interval of a share of queries: Wilson's (metrics.md section 6). Where whole classes are drawn it is widened to
+   * theirs, because Wilson's takes queries to be independent, and resamples alone know no width at 0 and 1.
+   * @param hits out of `queries`: what the statistic's sums are
+   */
+  shareInterval(statistic: Statistic, hits: number, queries: number): Interval | null {
+    const wilson = wilsonInterval(hits, queries, this.#plan.confidence);
+    const drawn = this.#plan.unit === 'class' ? this.interval(statistic) : null;
+    if (wilson === null || drawn === null) return wilson;
+    return [Math.min(wilson[0], drawn[0]), Math.max(wilson[1], drawn[1])];
   }
 
   /** Interval of `minuend - subtrahend`, paired. */

@@ -191,7 +191,7 @@ function rankingDetail(report: Report): string {
   const change = [metricLabel(metric), signed(entry.difference), signedInterval(entry.interval)]
     .filter((part) => part !== '')
     .join(' ');
-  if (state === 'undecided') return `${change}: ${deciding(entry, matchedQueries(report))}.`;
+  if (state === 'undecided') return `${change}: ${deciding(entry, report)}.`;
   if (state === 'incompatible') return `New queries must not search the old gallery: ${change}.`;
   const gain = report.updateGain[metric];
   const share =
@@ -207,12 +207,14 @@ function thresholdDetail(report: Report): string {
   return `At a false accept rate of ${farText(report.protocol.operatingFar)}, ${said.charAt(0).toLowerCase()}${said.slice(1)}`;
 }
 
-function deciding(entry: CriterionEntry, queries: number | null): string {
+function deciding(entry: CriterionEntry, report: Report): string {
+  const queries = matchedQueries(report);
   if (queries !== null && queries < 30)
     return `${counted(queries, 'query', 'queries')} with a match are too few to decide`;
   if (entry.queriesToDecide === null) return 'the interval holds both outcomes';
   const has = queries === null ? '' : `; this audit has ${count(queries)}`;
-  return `about ${count(entry.queriesToDecide)} queries would decide it${has}`;
+  const of = report.protocol.bootstrap.unit === 'class' ? ', of as many more classes,' : '';
+  return `about ${count(entry.queriesToDecide)} queries${of} would decide it${has}`;
 }
 
 function signDetail(name: string, report: Report, sign: keyof SignedViolations): string {
@@ -298,10 +300,9 @@ export function criterionCaption(report: Report): string {
 
 /** One line for each undecided metric: what would decide it. */
 export function criterionNotes(report: Report): string[] {
-  const queries = matchedQueries(report);
   return criterionRows(report)
     .filter(([, entry]) => entry.state === 'undecided')
-    .map(([metric, entry]) => `${metricLabel(metric)}: ${deciding(entry, queries)}.`);
+    .map(([metric, entry]) => `${metricLabel(metric)}: ${deciding(entry, report)}.`);
 }
 
 const namedShares: [number, string][] = [

@@ -99,7 +99,6 @@ export async function judgeMapped(
     statistics,
     after,
     matched.reduce((a, b) => a + b, 0),
-    plan.confidence,
   );
   const names = new Set<MetricName>([protocol.criterionMetric, 'map', 'cmc@1']);
   const estimated: Remedy['estimated'] = {};
