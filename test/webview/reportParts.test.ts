@@ -5,7 +5,8 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { ItemPreviews, Report } from '../../src/core/contract/report.ts';
+import type { GateLimit, ItemPreviews, Report } from '../../src/core/contract/report.ts';
+import { checkGateRule } from '../../src/core/report/gateRules.ts';
 import { renderHtml } from '../../src/core/report/renderHtml.ts';
 import { fullReport, hostileFullReport, unlabelledReport } from '../fixtures/report/fullReport.ts';
 import { bareReport, hostileNames, largeReport, sampleReport } from '../fixtures/report/sampleReport.ts';
@@ -238,6 +239,21 @@ describe('the verdict', () => {
     });
     // The upright is 2 px wide, the line lies in its middle.
     expect(Math.abs((old[0] ?? 0) - (first + 1 + (0.556 - 0.74) * scale))).toBeLessThan(1.5);
+  });
+
+  it.each([
+    ['labelled', sampleReport],
+    ['unlabelled', unlabelledReport],
+  ] as const)('offers gates that a config may hold: %s', async (_, make) => {
+    const report = make();
+    report.gates = [];
+    const { page } = await shown(report);
+    await page.getByRole('button', { name: 'Copy these gates' }).click();
+    const sent = await page.evaluate(() => window.sent);
+    const copied = sent.flatMap((message) => (message.type === 'copyText' ? [message.text] : []));
+    const { gates } = JSON.parse(`{${copied[0]}}`) as { gates: Record<string, [string, GateLimit]> };
+    expect(Object.keys(gates).length).toBeGreaterThan(0);
+    for (const [rule, [, limit]] of Object.entries(gates)) checkGateRule(rule, limit);
   });
 
   it('shows what changed since the baseline', async () => {

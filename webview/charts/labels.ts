@@ -40,9 +40,17 @@ function crossings(box: Box, points: { x: number; y: number }[]): number {
   return hits;
 }
 
-/** Middle-left anchors for labels of `curves`, in their order, inside `area`. Greedy over positions along each curve. */
-export function placeLabels(curves: LabelledCurve[], area: Box, height: number): { x: number; y: number }[] {
-  const placed: Box[] = [];
+/**
+ * Middle-left anchors for labels of `curves`, in their order, inside `area` and off the boxes that are `taken`. Greedy over
+ * positions along each curve.
+ */
+export function placeLabels(
+  curves: LabelledCurve[],
+  area: Box,
+  height: number,
+  taken: readonly Box[] = [],
+): { x: number; y: number }[] {
+  const placed: Box[] = [...taken];
   return curves.map((curve, index) => {
     let best = { x: area.x, y: area.y + height, cost: Number.POSITIVE_INFINITY };
     for (let step = 0; step <= STEPS; step++) {

@@ -4,7 +4,7 @@ import { number } from '../../src/core/contract/format.ts';
 import { type CellLook, cellLooks, type PointShape } from '../components/cellLook.ts';
 import { decimalsOf, tickLabel } from '../components/scale.ts';
 import { type AnyConfiguration, chart, type LiveChart } from './chart.ts';
-import { placeLabels, pushApart } from './labels.ts';
+import { type Box, placeLabels, pushApart } from './labels.ts';
 import { type Theme, toRgba } from './theme.ts';
 
 export interface Point {
@@ -139,15 +139,15 @@ function bandOf(series: Series): { x: number; low: number; high: number }[] {
   return band;
 }
 
-/** Dashed through the whole plot, its label at the top on the side that has room; the second below the first. */
+/** Dashed through the whole plot, its label at the top on the side that has room; the second below the first. Returns what the labels cover. */
 function drawUprights(
   context: CanvasRenderingContext2D,
   area: Chart['chartArea'],
   uprights: readonly Upright[],
   at: (x: number) => number,
   theme: Theme,
-): void {
-  uprights.forEach(({ x, label, colour }, index) => {
+): Box[] {
+  return uprights.map(({ x, label, colour }, index) => {
     const pixel = at(x);
     context.strokeStyle = theme[colour];
     context.lineWidth = 1;
@@ -159,7 +159,9 @@ function drawUprights(
     context.setLineDash([]);
     const width = context.measureText(label).width;
     const left = pixel + 5 + width > area.right ? pixel - 5 - width : pixel + 5;
-    drawLabel(context, label, left, area.top + 7 + 14 * index, theme[colour], theme);
+    const top = area.top + 14 * index;
+    drawLabel(context, label, left, top + 7, theme[colour], theme);
+    return { x: left, y: top, width, height: 14 };
   });
 }
 
@@ -196,7 +198,7 @@ function overlay(spec: LineChartSpec, theme: Theme): Plugin {
       context.save();
       context.font = `${AXIS_FONT}px ${theme.fontFamily}`;
       context.textBaseline = 'middle';
-      drawUprights(context, area, spec.uprights ?? [], at.x, theme);
+      const taken = drawUprights(context, area, spec.uprights ?? [], at.x, theme);
       for (const series of spec.series) {
         const colour = colourOf(series.look, theme);
         for (const whisker of series.whiskers ?? []) {
@@ -224,7 +226,7 @@ function overlay(spec: LineChartSpec, theme: Theme): Plugin {
           width: context.measureText(series.label).width,
         }));
         const box = { x: area.left, y: area.top, width: area.right - area.left, height: area.bottom - area.top };
-        const places = placeLabels(curves, box, AXIS_FONT + 3);
+        const places = placeLabels(curves, box, AXIS_FONT + 3, taken);
         labelled.forEach((series, index) => {
           const place = places[index];
           if (place) drawLabel(context, series.label, place.x, place.y, textColour(series, theme), theme);

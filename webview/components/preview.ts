@@ -45,6 +45,12 @@ export function picture(
   return element;
 }
 
+/** The text of an item, or its id. */
+export function itemText(previews: ItemPreviews, id: string): HTMLElement {
+  const text = previewOf(previews, id)?.text;
+  return text === undefined ? dataNode(id) : dataNode(text, 'own-text');
+}
+
 /** Picture, then id (or text) above a second line. */
 export function item(
   previews: ItemPreviews,
@@ -57,9 +63,9 @@ export function item(
   const rest = secondLine.filter((child) => child !== null && child !== false);
   const lines =
     text === undefined
-      ? [dataNode(id), rest.length > 0 && h('div', { class: 'second-line two-names' }, ...rest)]
+      ? [itemText(previews, id), rest.length > 0 && h('div', { class: 'second-line two-names' }, ...rest)]
       : [
-          dataNode(text, 'own-text'),
+          itemText(previews, id),
           h('div', { class: 'second-line two-names' }, dataNode(id), rest.length > 0 ? ' · ' : '', ...rest),
         ];
   return h('div', { class: 'item' }, picture(previews, id, label, size), h('div', { class: 'item-words' }, ...lines));

@@ -217,7 +217,8 @@ function gatePlot(gate: GateResult): Node | null {
 }
 
 function gatesSection({ report, tools, actions, send }: PageContext): HTMLElement {
-  if (report.gates.length === 0) return noGates(tools);
+  if (report.gates.length === 0)
+    return noGates(tools, report.data.labelled === false ? unlabelledGates : labelledGates);
   const table = dataTable<GateResult>({
     name: 'gates',
     rows: gatesWorstFirst(report.gates),
@@ -306,7 +307,7 @@ function breakable(rule: string): DocumentFragment {
   return fragment;
 }
 
-const gateExample = `"gates": {
+const labelledGates = `"gates": {
   "criterion.map": [
     "error", { "state": "within-margin" }
   ],
@@ -315,19 +316,22 @@ const gateExample = `"gates": {
   ]
 }`;
 
-function noGates(tools: PageContext['tools']): HTMLElement {
+/** Without labels only agreement can be judged. */
+const unlabelledGates = `"gates": {
+  "agreement.neighbourOverlap.newOld@10": [
+    "error", { "min": 0.8, "bound": "lower" }
+  ]
+}`;
+
+function noGates(tools: PageContext['tools'], example: string): HTMLElement {
   return figure(tools, {
     title: 'No gates in the config',
     caption:
       'A gate fails the run when a figure leaves its limit. Without one the exit status is 0 whatever the verdict.',
     className: 'empty',
     body: [
-      h('pre', { class: 'code-block' }, h('code', {}, gateExample)),
-      h(
-        'button',
-        { class: 'link', type: 'button', on: { click: () => tools.copyText(gateExample) } },
-        'Copy these gates',
-      ),
+      h('pre', { class: 'code-block' }, h('code', {}, example)),
+      h('button', { class: 'link', type: 'button', on: { click: () => tools.copyText(example) } }, 'Copy these gates'),
     ],
   });
 }

@@ -7,7 +7,7 @@ import { axisHead } from '../components/axis.ts';
 import { dataTable } from '../components/dataTable.ts';
 import { dataNode, dataText, h } from '../components/dom.ts';
 import { figure } from '../components/figure.ts';
-import { havePictures, item, picture, previewOf } from '../components/preview.ts';
+import { havePictures, item, itemText, picture, previewOf } from '../components/preview.ts';
 import { dot, rowPlot, track, vertical } from '../components/rowMarks.ts';
 import { niceScale, type Scale, tickLabel } from '../components/scale.ts';
 import type { PageContext } from './pageContext.ts';
@@ -100,7 +100,7 @@ function pairFace(previews: PageContext['previews'], pair: WorstPair, stacked: b
     dataNode(pair.galleryLabel),
   );
   const lines = stacked
-    ? ids.map((id) => h('div', { title: dataText(id) }, dataNode(previewOf(previews, id)?.text ?? id)))
+    ? ids.map((id) => h('div', { title: dataText(id) }, itemText(previews, id)))
     : [h('div', { class: 'two-names' }, dataNode(pair.query), ' · ', dataNode(pair.gallery))];
   return h(
     'div',
