@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { explain } from '../../src/core/contract/explanation.ts';
 import type { GateLimit, ItemPreviews, Report } from '../../src/core/contract/report.ts';
 import { checkGateRule } from '../../src/core/report/gateRules.ts';
 import { renderHtml } from '../../src/core/report/renderHtml.ts';
@@ -191,6 +192,15 @@ describe('the verdict', () => {
     const { page } = await shown(report);
     expect(await innerText(page.locator('.explanation'))).toBe(report.verdict.explanation);
     expect(await page.locator('.notes li').allInnerTexts()).toEqual(report.notes);
+    // The words of this version: a paragraph a question, and nothing else.
+    report.verdict.explanation = explain(report);
+    await showReport(page, report);
+    const paragraphs = page.locator('.explanation p');
+    await expect.poll(() => paragraphs.count()).toBe(4);
+    const said = (await paragraphs.allInnerTexts()).map((text) =>
+      text.replace(/^(Ranking|Distances|Thresholds|What to do)\. /, ''),
+    );
+    expect(said.join(' ')).toBe(report.verdict.explanation);
     for (const tab of ['Retrieval', 'Thresholds', 'Inequalities'] as const) {
       await page
         .getByRole('button', { name: `${tab} ›` })

@@ -81,7 +81,7 @@ export function remediesSection({ report, tools }: PageContext): HTMLElement {
   const old = report.retrieval.oldOld[metric]?.value ?? null;
   const scale = niceScale([old, ...rows.flatMap((row) => [row.value?.value, ...(row.value?.interval ?? [])])], 5);
   const oldAt = old === null ? [] : [{ at: old, text: `old ${number(old)}` }];
-  const farFromOld = (tick: number) => old === null || Math.abs(tick - old) > (scale.high - scale.low) * 0.22;
+  const farFromOld = (tick: number) => old === null || Math.abs(tick - old) > (scale.high - scale.low) * 0.4;
   const axis = axisHead(scale, tickLabel, [
     ...scale.ticks.filter(farFromOld).map((tick) => ({ at: tick, text: tickLabel(tick) })),
     ...oldAt,

@@ -1,11 +1,20 @@
 /** What stands around the verdict: the paragraph for newcomers, and how this audit differs from a full one. */
+import { explanationParts } from '../../src/core/contract/explanation.ts';
 import { visibleText } from '../../src/core/contract/format.ts';
 import type { Report } from '../../src/core/contract/report.ts';
 import { dataNode, h } from '../components/dom.ts';
 import { icon } from '../components/icons.ts';
 
-export function explanation({ verdict }: Report): HTMLElement | null {
-  return verdict.explanation ? h('p', { class: 'explanation' }, visibleText(verdict.explanation)) : null;
+/** A paragraph a question, where the report's words are this version's; as they stand where they are not. */
+export function explanation(report: Report, text: string): HTMLElement {
+  const parts = explanationParts(report);
+  const whole = parts.map((part) => part.text).join(' ');
+  if (whole !== text || parts.length < 2) return h('p', { class: 'explanation' }, visibleText(text));
+  return h(
+    'div',
+    { class: 'explanation' },
+    ...parts.map((part) => h('p', {}, h('strong', {}, `${part.topic}. `), visibleText(part.text))),
+  );
 }
 
 export function notesList({ notes = [] }: Report): HTMLElement | null {

@@ -34,11 +34,12 @@ import { explanation, notesList } from './verdictParts.ts';
 export function verdictTab(context: PageContext): HTMLElement {
   const { report } = context;
   const labelled = report.data.labelled !== false;
+  const said = report.verdict.explanation;
   return h(
     'div',
     {},
     finding(labelled ? verdictSentence(report) : [{ text: report.verdict.summary }]),
-    explanation(report),
+    said && guarded('The explanation', () => explanation(report, said)),
     notesList(report),
     guarded('The verdict in three parts', () => threeParts(context)),
     columns(

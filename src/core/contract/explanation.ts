@@ -10,20 +10,28 @@ import { farText, operatingTransfer, thresholdOf, whyNoThresholds } from './thre
 
 /** Four to eight sentences. */
 export function explain(report: Report): string {
-  const sentences =
+  return explanationParts(report)
+    .map(({ text }) => text)
+    .join(' ');
+}
+
+/** The same sentences by what they are about, for views that have room to set them apart. */
+export function explanationParts(report: Report): { topic: string; text: string }[] {
+  const parts: [topic: string, sentences: (string | null)[]][] =
     report.data.labelled === false
-      ? [...withoutLabels(report), causeSentence(report)]
+      ? [['Agreement', [...withoutLabels(report), causeSentence(report)]]]
       : [
-          rankingSentence(report),
-          distanceSentence(report),
-          differenceSentence(report),
-          thresholdSentence(report),
-          causeSentence(report),
-          actionSentence(report),
-          remedySentence(report),
-          backfillSentence(report),
+          ['Ranking', [rankingSentence(report)]],
+          ['Distances', [distanceSentence(report), differenceSentence(report)]],
+          ['Thresholds', [thresholdSentence(report)]],
+          [
+            'What to do',
+            [causeSentence(report), actionSentence(report), remedySentence(report), backfillSentence(report)],
+          ],
         ];
-  return sentences.filter((text) => text !== null).join(' ');
+  return parts
+    .map(([topic, sentences]) => ({ topic, text: sentences.filter((text) => text !== null).join(' ') }))
+    .filter(({ text }) => text !== '');
 }
 
 /** What a metric is, for its first mention. */
