@@ -212,8 +212,9 @@ describe('intervals over classes', () => {
     const hull = byClass.retrieval.oldOld['cmc@1']?.interval as [number, number];
     expect(hull[0]).toBeLessThanOrEqual(wilson[0]);
     expect(hull[1]).toBeGreaterThanOrEqual(wilson[1]);
-    expect(byQuery.notes ?? []).toEqual([]);
-    expect(byClass.notes).toEqual([expect.stringContaining('only 12 classes have queries')]);
+    const said = expect.stringContaining('only 12 classes have queries');
+    expect(byQuery.notes).not.toContainEqual(said);
+    expect(byClass.notes).toContainEqual(said);
   });
 
   it('decide nothing when all queries are of one class', async () => {
