@@ -113,7 +113,11 @@ export async function followAudit(started: StartedRun, output: Output): Promise<
     });
     view.clear();
     if (interrupts > 0 && (summary === null || summary.state !== 'done')) return { place, summary, cancelled: true };
-    if (summary === null || summary.state === 'stopped') throw diedError(place, child);
+    if (summary === null || summary.state === 'stopped') {
+      // Its lock may tell that it is gone before the system tells how.
+      await Promise.race([exited, delay(LAST_WORD_MS, undefined, { ref: false })]);
+      throw diedError(place, child);
+    }
     return { place, summary, cancelled: false };
   } finally {
     view.clear();
