@@ -1,4 +1,5 @@
 import { BackcompatError } from '../contract/errors.ts';
+import { count } from '../contract/format.ts';
 import type { AuditInput } from './auditInput.ts';
 import { type CrossFit, crossFit } from './crossFit.ts';
 import type { InequalityHooks } from './inequalities.ts';
@@ -38,6 +39,6 @@ export async function projectNewVectors(
 
 function projectionNote({ fits }: CrossFit): string {
   const [first, second] = fits;
-  const each = (half: CrossFit['fits'][0]) => `${half.description}, on ${half.items} items`;
+  const each = (half: CrossFit['fits'][0]) => `${half.description}, on ${count(half.items)} items`;
   return `Where old and new vectors meet, new ones are mapped into the old space by two adapters, each fitted on one half of the items that have both vectors and used on the other: ${each(first)}; ${each(second)}.`;
 }

@@ -11,7 +11,7 @@ import { comparable } from './unitRows.ts';
  * Strengths tried, in units of the mean eigenvalue of X'X; strongest first, so that the safer of two equals wins.
  * The weakest still keeps the condition of what is inverted below dim x 1e6.
  */
-const STRENGTHS = [10, 1, 0.1, 0.01, 1e-3, 1e-4, 1e-6] as const;
+const STRENGTHS = [100, 10, 1, 0.1, 0.01, 1e-3, 1e-4, 1e-6] as const;
 
 /** The ridge adapter (Hoerl and Kennard 1970). See `fitAdapter`. */
 export async function fitLinear(

@@ -1,4 +1,5 @@
 import { throwIfCancelled } from '../../contract/errors.ts';
+import { count } from '../../contract/format.ts';
 import {
   type BackfillOrder,
   type BackfillPoint,
@@ -33,7 +34,7 @@ const MOST_QUERIES = 500;
 const MOST_PAIRS = 1e8;
 const FEWEST_QUERIES = 100;
 /** Keys of old and new gallery held at once; the galleries are read once for each set of queries that fits. */
-const KEY_BYTES = 536_870_912;
+const KEY_BYTES = 268_435_456;
 const BLOCK_VALUES = 2_097_152;
 /** Items looked at between two breaths. */
 const BREATH_ITEMS = 4_194_304;
@@ -114,7 +115,7 @@ export async function measureBackfill(
     summary,
     note:
       chosen.length < matched.length
-        ? `Partial backfill was measured on ${chosen.length} of ${matched.length} queries, sampled by class.`
+        ? `Partial backfill was measured on ${count(chosen.length)} of ${count(matched.length)} queries, sampled by class.`
         : null,
   };
 }
