@@ -7,7 +7,15 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000, sequence: { groupOrder: 0 } } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: minute,
+          hookTimeout: minute,
+          sequence: { groupOrder: 0 },
+        },
+      },
       {
         test: {
           name: 'webview',

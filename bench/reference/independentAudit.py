@@ -136,7 +136,8 @@ def backfill(new_old, new_new, order, same, self_pair):
         mixed = new_old.copy()
         done = order[: round(share * GALLERY)]
         mixed[:, done] = new_new[:, done]
-        points.append({"share": share, **means(per_query(mixed, same, self_pair))})
+        figures = means(per_query(mixed, same, self_pair))
+        points.append({"share": share, "map": figures["map"], **{f"cmc@{k}": figures[f"cmc@{k}"] for k in KS}})
     return points
 
 
