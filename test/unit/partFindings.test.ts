@@ -131,13 +131,22 @@ describe('remedies and causes in words', () => {
 
   it('name the cheapest that helps, and claim none that does not', () => {
     expect(withState('compatible')).toBe(
-      'Ranking needs no remedy; moving the threshold restores verification (TAR .634)',
+      'Ranking needs no remedy; another threshold restores verification: TAR .634 against .287',
     );
     expect(
       withState('compatible', (report) => {
         report.verdict.thresholds = 'kept';
       }),
     ).toBe('Ranking needs no remedy; a backfill in part would still gain: mAP .822 against .740');
+    // The threshold alone does not: the cheapest that does is named.
+    const lost = (report: Report) => {
+      report.verdict.thresholds = 'broken';
+      const [threshold] = report.remedies;
+      if (threshold) threshold.estimated = { tar: { value: 0.2, interval: null } };
+    };
+    expect(withState('compatible', lost)).toBe(
+      'Ranking needs no remedy; a rotation of new queries restores verification: TAR .271 against .287',
+    );
     expect(withState('incompatible')).toBe(
       'A rotation of new queries ranks better than the old model: mAP .787 against .556, the cheapest of four that do',
     );

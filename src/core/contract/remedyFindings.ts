@@ -1,6 +1,7 @@
 /** Remedies and causes in words, for readers who know none of the methods. */
 import { inWords, metricLabel, number, percent, sentence } from './format.ts';
 import type { Diagnosis, DiagnosisCode, Remedy, RemedyMethod, Report } from './report.ts';
+import { atFar, TAR_SLACK } from './thresholdFindings.ts';
 
 /** `name` heads a row, `noun` stands in a sentence. */
 export const remedyWords: Readonly<Record<RemedyMethod, { name: string; noun: string; what: string }>> = {
@@ -97,6 +98,17 @@ export function remedyValue(report: Report, remedy: Remedy): number | null {
   return remedy.estimated[report.verdict.metric]?.value ?? null;
 }
 
+/** The cheapest that gives verification back what a fixed threshold lost; null where nothing is lost, or none does. */
+function restoringRemedy({ verdict, verification, protocol, remedies }: Report) {
+  const oldTar = atFar(verification?.cells.oldOld, protocol.operatingFar)?.tar ?? null;
+  if (verdict.thresholds === null || verdict.thresholds === 'kept' || oldTar === null) return null;
+  for (const remedy of remedies) {
+    const tar = remedy.estimated.tar?.value;
+    if (tar !== undefined && tar >= oldTar - TAR_SLACK) return { remedy, tar, oldTar };
+  }
+  return null;
+}
+
 /** What the remedies come to: which is the cheapest that helps. */
 export function remediesTitle(report: Report): string {
   const { remedies, verdict } = report;
@@ -109,9 +121,9 @@ export function remediesTitle(report: Report): string {
     null,
   );
   if (verdict.state === 'compatible' || verdict.state === 'within-margin') {
-    const threshold = remedies.find((remedy) => remedy.method === 'threshold');
-    if (verdict.thresholds === 'restorable' && threshold?.estimated.tar)
-      return `Ranking needs no remedy; moving the threshold restores verification (TAR ${number(threshold.estimated.tar.value)})`;
+    const restored = restoringRemedy(report);
+    if (restored)
+      return `Ranking needs no remedy; ${noun(restored.remedy)} restores verification: TAR ${number(restored.tar)} against ${number(restored.oldTar)}`;
     const now = report.retrieval.newOld[verdict.metric]?.value ?? null;
     const value = best === null ? null : remedyValue(report, best);
     return best !== null && value !== null && now !== null && value > now

@@ -52,7 +52,7 @@ export function consequentialAt(
 
 /** Most of the FAR asked for, and least of the old TAR, at which a threshold still counts as kept (metrics.md section 4). */
 const FAR_SLACK = 1.5;
-const TAR_SLACK = 0.02;
+export const TAR_SLACK = 0.02;
 
 /** What the verdict says of its own FAR, said of any: does the old threshold hold in a cell, would another one? */
 export function transferState(transfer: ThresholdTransfer, oldTar: number | null): ThresholdState | null {
