@@ -24,6 +24,7 @@ export interface OverrideOptions {
   epsilons?: number[];
   metric?: MetricName;
   margin?: number;
+  operatingFar?: number;
   resamples?: number;
   pairBudget?: number;
   seed?: number;
@@ -43,13 +44,15 @@ export function addOverrideOptions(command: Command): Command {
     .option('--epsilons <list>', 'tolerances of the inequalities, for example 1e-6,0.01,0.05', tolerances)
     .option('--metric <name>', 'metric of the verdict: map, map@r, rPrecision or cmc@K', metricName)
     .option('--margin <m>', 'how much worse still passes as "within margin"', notNegative)
+    .option('--operating-far <f>', 'false accept rate at which the service runs, for example 0.01', openShare)
     .option('--resamples <n>', 'bootstrap resamples', positiveInteger)
     .option('--pair-budget <n>', 'pairs a cell up to which everything is exact', positiveNumber)
     .option('--seed <n>', 'seed of every random choice', wholeNumber);
 }
 
 export function overridesOf(options: OverrideOptions): AuditOverrides {
-  const { metric, distance, dimensionRule, adapter, epsilons, margin, resamples, pairBudget, seed } = options;
+  const { metric, distance, dimensionRule, adapter, epsilons, margin, operatingFar, resamples, pairBudget, seed } =
+    options;
   const all = {
     distance,
     dimensionRule,
@@ -57,6 +60,7 @@ export function overridesOf(options: OverrideOptions): AuditOverrides {
     epsilons,
     criterionMetric: metric,
     margin,
+    operatingFar,
     resamples,
     pairBudget,
     seed,
@@ -73,6 +77,7 @@ export function overrideArguments(options: OverrideOptions): string[] {
     ['--epsilons', options.epsilons?.join(',')],
     ['--metric', options.metric],
     ['--margin', options.margin],
+    ['--operating-far', options.operatingFar],
     ['--resamples', options.resamples],
     ['--pair-budget', options.pairBudget],
     ['--seed', options.seed],
@@ -89,6 +94,12 @@ function toNumber(text: string): number {
 function positiveNumber(text: string): number {
   const value = toNumber(text);
   if (value <= 0) throw new InvalidArgumentError('It must be above 0.');
+  return value;
+}
+
+function openShare(text: string): number {
+  const value = positiveNumber(text);
+  if (value >= 1) throw new InvalidArgumentError('It must be below 1.');
   return value;
 }
 

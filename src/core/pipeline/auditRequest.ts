@@ -36,6 +36,7 @@ export interface AuditOverrides {
   epsilons?: number[];
   criterionMetric?: MetricName;
   margin?: number;
+  operatingFar?: number;
   resamples?: number;
   pairBudget?: number;
   seed?: number;
