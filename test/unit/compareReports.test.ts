@@ -36,7 +36,7 @@ describe('comparison', () => {
     expect(differences.map(({ rule, clarity, better }) => [rule, clarity, better])).toEqual([
       ['retrieval.oldOld.map', 'clear', true],
       ['flips.negativeFlipRate', 'clear', false],
-      ['triplets.inverted', 'open', false],
+      ['triplets.inverted', 'unknown', false],
       ['retrieval.newOld.map', 'open', true],
     ]);
     expect(differences[0]).toMatchObject({ report: 1, from: 0.556, to: 0.6 });

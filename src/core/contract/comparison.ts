@@ -25,10 +25,10 @@ export interface ComparedFigure {
 }
 
 /**
- * `clear`: the two intervals do not overlap; `open`: they do, or there are none. Intervals of two reports
- * are not paired: with the same queries in both a difference may be real though it is open.
+ * `clear`: the two intervals do not overlap; `open`: they do; `unknown`: there are none. Intervals of two
+ * reports are not paired: with the same queries in both a difference may be real though it is open.
  */
-export type Clarity = 'clear' | 'open' | 'same';
+export type Clarity = 'clear' | 'open' | 'unknown';
 
 export interface ComparedDifference {
   rule: string;

@@ -1,6 +1,6 @@
 /** Sentences about reports side by side. */
-import type { ComparedReport, Comparison } from './comparison.ts';
-import { inequalityWords, rankingWords, thresholdWords } from './findings.ts';
+import type { ComparedDifference, ComparedReport, Comparison } from './comparison.ts';
+import { inequalityWords, rankingWords, type Tone, thresholdWords } from './findings.ts';
 import { inWords, sentence } from './format.ts';
 
 /** "Nine key figures differ clearly, one not clearly". */
@@ -30,4 +30,11 @@ export function statesText({ states }: ComparedReport): string {
     inequalities === null ? 'inequalities not measured' : `inequalities ${inequalityWords[inequalities].word}`,
   ];
   return parts.join(', ');
+}
+
+/** What a difference comes to; better or worse is said only of a clear one. */
+export function differenceWords({ clarity, better }: ComparedDifference): { word: string; tone: Tone } {
+  if (clarity === 'unknown') return { word: 'no interval', tone: 'absent' };
+  if (clarity === 'open') return { word: 'not clearly', tone: 'absent' };
+  return better ? { word: 'better', tone: 'good' } : { word: 'worse', tone: 'bad' };
 }

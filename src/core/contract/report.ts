@@ -443,6 +443,8 @@ export interface Report {
     /** sha256 of the resolved config block; null for an audit of tables without a config. */
     config: string | null;
     dataset: string;
+    /** Fingerprints of all versions by name, of a pair that compares many. */
+    versions?: Record<string, string>;
     seconds: number;
   };
 }

@@ -8,7 +8,7 @@ import { evaluateGates } from '../report/gates.ts';
 import { assertFinite } from '../report/reportFile.ts';
 import type { AuditHooks, AuditRequest } from './auditRequest.ts';
 import { loadBaseline } from './loadBaseline.ts';
-import { hashItems, loadPair } from './loadPair.ts';
+import { hashItems, type LoadedPair, loadPair } from './loadPair.ts';
 import { makePreviews } from './previews.ts';
 
 /**
@@ -40,6 +40,7 @@ export async function auditPair(request: AuditRequest, hooks: AuditHooks): Promi
         created: new Date().toISOString(),
         config: pair.configHash,
         dataset: hashItems(queries, gallery),
+        ...(versions ? { versions: fingerprintsOf(versions) } : {}),
         seconds: Math.round(performance.now() - started) / 1000,
       },
     };
@@ -52,4 +53,8 @@ export async function auditPair(request: AuditRequest, hooks: AuditHooks): Promi
   } finally {
     await pair.close();
   }
+}
+
+function fingerprintsOf(versions: NonNullable<LoadedPair['versions']>): Record<string, string> {
+  return Object.fromEntries(versions.map(({ name, description }) => [name, description.fingerprint]));
 }

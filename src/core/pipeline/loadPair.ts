@@ -20,7 +20,7 @@ export interface LoadedPair {
   gallery: ItemSet;
   vectors: AuditInput['vectors'];
   /** Of a pair that compares many. */
-  versions?: readonly Version[];
+  versions?: readonly (Version & { description: ModelDescription })[];
   protocol: AuditProtocol;
   models: { old: ModelDescription; new: ModelDescription; paragon: ModelDescription | null };
   gates: Readonly<Record<string, GateDefinition>>;

@@ -23,25 +23,39 @@ export const stalenessOf: Staleness = async (report, request, hooks) => {
   const [pair] = findPairs(loaded, name);
   if (pair === undefined) throw new BackcompatError('internal', `findPairs gave no pair "${name}".`);
 
-  const models: [role: string, now: string | null, then: ModelDescription | null][] = [
+  const changes: string[] = [];
+  for (const [role, now, then] of [
     ['old', pair.old, report.old],
     ['new', pair.new, report.new],
     ['paragon', pair.paragon, report.paragon],
-  ];
-  const changes: string[] = [];
-  for (const [role, now, then] of models) changes.push(...(await checkpointChanges(loaded, role, now, then, hooks)));
+    ...betweenVersions(pair, report),
+  ] as const) {
+    changes.push(...(await checkpointChanges(loaded, role, now, then, request, hooks)));
+  }
   changes.push(...(await itemChanges(loaded, pair, report)));
   const hash = hashPair(loaded, pair, pairProtocol(loaded, pair, request.overrides));
   if (changes.length === 0 && hash !== report.provenance.config) changes.push(configChange(report));
   return changes;
 };
 
+type Known = Pick<ModelDescription, 'name' | 'fingerprint'>;
+
+/** Versions that are neither the first nor the last; one that the report does not know is none of its. */
+function betweenVersions(pair: Pair, report: Report): ['middle', string, Known | null][] {
+  const known = report.provenance.versions ?? {};
+  return (pair.versions ?? []).slice(1, -1).map((name) => {
+    const fingerprint = Object.hasOwn(known, name) ? known[name] : undefined;
+    return ['middle', name, fingerprint === undefined ? null : { name, fingerprint }];
+  });
+}
+
 async function checkpointChanges(
   loaded: LoadedConfig,
   role: string,
   now: string | null,
-  then: ModelDescription | null,
-  { signal }: AuditHooks,
+  then: Known | null,
+  { cacheFolder }: AuditRequest,
+  { progress, signal }: AuditHooks,
 ): Promise<string[]> {
   const shown = (name: string | null | undefined) => (name ? JSON.stringify(name) : 'none');
   if ((now ?? null) !== (then?.name ?? null)) {
@@ -49,7 +63,11 @@ async function checkpointChanges(
   }
   if (now === null || then === null) return [];
   try {
-    const checkpoint = await openCheckpoint(now, checkpointDefinition(loaded, now), loaded.folder, { signal });
+    const checkpoint = await openCheckpoint(now, checkpointDefinition(loaded, now), loaded.folder, {
+      cacheFolder,
+      progress,
+      signal,
+    });
     try {
       const same = (await checkpoint.fingerprint()) === then.fingerprint;
       return same ? [] : [`The ${role} checkpoint ${shown(now)} gives other vectors than when it was audited.`];

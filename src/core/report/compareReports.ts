@@ -66,8 +66,8 @@ function differencesOf(figures: readonly ComparedFigure[], reports: readonly Com
       if ((reports[report]?.problems.length ?? 1) > 0) return [];
       if (!first || first.value === null || other.value === null) return [];
       const change = other.value - first.value;
-      const clarity = clarityOf(change, first.interval, other.interval);
-      if (clarity === 'same') return [];
+      if (Math.abs(change) <= SAME) return [];
+      const clarity = clarityOf(first.interval, other.interval);
       const isBetter = change > 0 === (better === 'higher');
       return [{ rule, title, report, from: first.value, to: other.value, change, better: isBetter, clarity }];
     });
@@ -76,8 +76,7 @@ function differencesOf(figures: readonly ComparedFigure[], reports: readonly Com
   return differences.sort((a, b) => rank(a) - rank(b) || Math.abs(b.change) - Math.abs(a.change));
 }
 
-function clarityOf(change: number, one: Interval | null, other: Interval | null): Clarity {
-  if (Math.abs(change) <= SAME) return 'same';
-  if (one === null || other === null) return 'open';
+function clarityOf(one: Interval | null, other: Interval | null): Clarity {
+  if (one === null || other === null) return 'unknown';
   return other[0] > one[1] || other[1] < one[0] ? 'clear' : 'open';
 }

@@ -1,10 +1,10 @@
 import type { Comparison } from '../contract/comparison.ts';
-import { CLARITY_NOTE, comparisonTitle, statesText } from '../contract/comparisonFindings.ts';
+import { CLARITY_NOTE, comparisonTitle, differenceWords, statesText } from '../contract/comparisonFindings.ts';
 import { count, interval, number, signed, visibleText } from '../contract/format.ts';
 import { codeMark, tableMark, textMark } from './markdown/escape.ts';
 import { MARKDOWN_MARK } from './renderMarkdown.ts';
 import { createPaint, dataText, type Paint, tableLines, wrap } from './terminal.ts';
-import type { TextOptions } from './text/canvas.ts';
+import { icons, inks, type TextOptions } from './text/canvas.ts';
 
 /** Differences that are shown; the table of figures below has all. */
 const MAX_DIFFERENCES = 20;
@@ -50,16 +50,18 @@ function differenceTable({ differences, reports }: Comparison, paint: Paint): st
       { title: 'Change', align: 'right' },
       { title: '', align: 'left' },
     ],
-    shown.map(({ title, report, from, to, change, better, clarity }) => [
-      { text: dataText(title, 44) },
-      { text: number(from) },
-      ...(several ? [{ text: reports[report]?.key ?? '' }] : []),
-      { text: number(to) },
-      { text: signed(change) },
-      clarity === 'clear'
-        ? { text: better ? '✓ better' : '✗ worse', ink: better ? ('good' as const) : ('bad' as const) }
-        : { text: 'not clearly', ink: 'dim' as const },
-    ]),
+    shown.map((difference) => {
+      const { title, report, from, to, change } = difference;
+      const { word, tone } = differenceWords(difference);
+      return [
+        { text: dataText(title, 44) },
+        { text: number(from) },
+        ...(several ? [{ text: reports[report]?.key ?? '' }] : []),
+        { text: number(to) },
+        { text: signed(change) },
+        { text: tone === 'absent' ? word : `${icons[tone]} ${word}`, ink: inks[tone] },
+      ];
+    }),
     paint,
   );
   return ['', ...table, ...(rest > 0 ? [paint('dim', `  and ${count(rest)} more below`)] : [])];
