@@ -85,6 +85,22 @@ describe('backcompat audit on tables', () => {
     expect(two.verdict).toEqual(one.verdict);
   });
 
+  it('maps by the adapter that the command line names, and gives figures by a column', () => {
+    const rows = Array.from({ length: items }, (_, item) => `class ${item % 6},part ${item % 4}`);
+    writeFileSync(path.join(folder, 'parts.csv'), `label,part\n${rows.join('\n')}\n`);
+    const tables = ['audit', '--old', 'old.npy', '--new', 'new.npy', '--labels', 'parts.csv'];
+    const mapped = run(...tables, '--dimension-rule', 'project', '--adapter', 'linear', '--json', '-');
+    expect(mapped.status, mapped.stderr).toBe(0);
+    const report = JSON.parse(mapped.stdout) as Report;
+    expect(report.protocol).toMatchObject({ dimensionRule: 'project', adapter: 'linear' });
+    expect(report.notes?.join(' ')).toMatch(/ridge linear map of 8 to 8 components, strength \S+, on 60 items/);
+    expect(report.slices.part?.map(({ queries }) => queries)).toEqual([30, 30, 30, 30]);
+    expect(report.backfill?.displacement).toHaveLength(21);
+    const refused = run(...tables, '--dimension-rule', 'project', '--adapter', 'spline');
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toContain('procrustes');
+  });
+
   it('takes labels from beside the vectors, and gives the figures of npy and CSV', async () => {
     const lines = async (name: string): Promise<string> => {
       const source = await openNpy(path.join(folder, name));

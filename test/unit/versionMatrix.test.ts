@@ -245,6 +245,9 @@ describe('a config that lists versions', () => {
   it('is audited, the last against the first, with its gates', async () => {
     const report = await audit('all');
     expect([report.old.name, report.new.name]).toEqual(['v1', 'v3']);
+    expect(report.notes).toContain(
+      'Of 3 versions the last, "v3", is held against the first, "v1"; the matrix has them all.',
+    );
     const input = pair([12, 12, 12]);
     const wanted = await independent(input, input.versions[1] as Version, input.versions[0] as Version);
     expect(report.matrix?.map?.[1]?.[0]).toBeCloseTo(wanted.map, 6);

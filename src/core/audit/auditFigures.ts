@@ -4,7 +4,7 @@ import { count, counted } from '../contract/format.ts';
 import type { CellName, CriterionEntry, MetricName, Report } from '../contract/report.ts';
 import { advBctScores } from './advbct.ts';
 import { measureAgreement } from './agreement.ts';
-import type { AuditInput } from './auditInput.ts';
+import type { AuditInput, Version } from './auditInput.ts';
 import { inputNotes, isLeaveOneOut, isUnlabelled } from './auditNotes.ts';
 import { measureBackfill } from './backfill/measureBackfill.ts';
 import { cellOf, cmcCurve, metricNames, type RegisteredCell, registerCell } from './cells.ts';
@@ -201,6 +201,7 @@ export async function auditFigures(
   let matrix: Report['matrix'] = null;
   if (given.versions) {
     hooks.progress.phase('Versions');
+    notes.push(versionsNote(given.versions));
     matrix = await versionMatrix({ ...input, protocol }, given.versions, rows, measured, options, hooks);
   }
 
@@ -352,6 +353,11 @@ function refuseOneClass({ queries, gallery }: AuditInput): void {
     `All items of ${gallery.name} and ${queries.name} are of the class "${gallery.classNames[first ?? 0]}".`,
     { place: { file: gallery.name }, remedy: 'Compatibility is a matter of classes: give items of at least two.' },
   );
+}
+
+function versionsNote(versions: readonly Version[]): string {
+  const [first, last] = [versions[0], versions[versions.length - 1]].map((version) => JSON.stringify(version?.name));
+  return `Of ${count(versions.length)} versions the last, ${last}, is held against the first, ${first}; the matrix has them all.`;
 }
 
 /** Columns that are no slices by themselves. */
