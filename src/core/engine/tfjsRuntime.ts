@@ -15,6 +15,12 @@ export interface TfjsRuntime {
   readonly backends: readonly string[];
   /** Why the native runtime is not used although it is there; null when there is nothing to say. */
   readonly complaint: string | null;
+  /** Grows when WebAssembly had to start anew: tensors of an earlier time are gone. */
+  readonly generation: number;
+  /** What kernels of WebAssembly complained of since it was asked last; their results are then whatever lay in memory. */
+  takeWarnings(): string[];
+  /** To be told of every error: one that leaves WebAssembly's memory damaged makes it start anew. */
+  restartAfter(error: unknown): Promise<void>;
 }
 
 /** Folder of the user's cache where the native runtime may be installed, with a `node_modules` of its own. */
@@ -42,7 +48,16 @@ async function load(threads: number | null): Promise<TfjsRuntime> {
   const { native, complaint } = findNative(threads);
   if (native !== null) {
     const { loadLayersModel, loadGraphModel } = native;
-    return { core: native, loadLayersModel, loadGraphModel, backends: ['tensorflow'], complaint: null };
+    return {
+      core: native,
+      loadLayersModel,
+      loadGraphModel,
+      backends: ['tensorflow'],
+      complaint: null,
+      generation: 0,
+      takeWarnings: () => [],
+      restartAfter: async () => {},
+    };
   }
   const plain = require('@tensorflow/tfjs-core') as typeof core;
   // Otherwise each backend greets on the terminal, and every operator looks for NaN.
@@ -52,11 +67,50 @@ async function load(threads: number | null): Promise<TfjsRuntime> {
   require('@tensorflow/tfjs-backend-cpu');
   const { BackendWasm } = require('@tensorflow/tfjs-backend-wasm') as typeof wasm;
   const backends = ['cpu'];
-  if (await plain.setBackend('wasm').catch(() => false)) {
+  const warnings: string[] = [];
+  const startWasm = async (): Promise<boolean> => {
+    // Its kernels warn and go on, by the function that this is while they are loaded.
+    const { warn } = console;
+    console.warn = (...words: unknown[]) => warnings.push(words.join(' '));
+    try {
+      if (!(await plain.setBackend('wasm'))) return false;
+    } catch {
+      return false;
+    } finally {
+      console.warn = warn;
+    }
     refuseNullPointers(plain.backend() as InstanceType<typeof BackendWasm>);
-    backends.unshift('wasm');
-  }
-  return { core: plain, loadLayersModel, loadGraphModel, backends, complaint };
+    return true;
+  };
+  if (await startWasm()) backends.unshift('wasm');
+  let generation = 0;
+  return {
+    core: plain,
+    loadLayersModel,
+    loadGraphModel,
+    backends,
+    complaint,
+    get generation() {
+      return generation;
+    },
+    takeWarnings: () => warnings.splice(0),
+    async restartAfter(error) {
+      // Its kernels check little: a model of impossible sizes may write anywhere in its memory.
+      if (!isTrap(error) || backends[0] !== 'wasm') return;
+      generation++;
+      const factory = plain.findBackendFactory('wasm');
+      // It would walk through the damaged memory.
+      plain.backend().dispose = () => {};
+      plain.removeBackend('wasm');
+      plain.registerBackend('wasm', factory, 2);
+      if (!(await startWasm())) backends.shift();
+    },
+  };
+}
+
+/** An error of WebAssembly itself; its class is not among the types of Node. */
+function isTrap(error: unknown): boolean {
+  return error instanceof Error && error.name === 'RuntimeError';
 }
 
 function findNative(threads: number | null): { native: NodeModule | null; complaint: string | null } {

@@ -47,6 +47,7 @@ export async function createTfjsSession(model: TfjsModel, threads: number | null
   // Weights are made as zeros first, which plain JavaScript does without touching memory that is not there.
   await core.setBackend(runtime.backends.at(-1) as string);
   const loaded = await load(runtime, model);
+  const { generation } = runtime;
   const { inputs, outputs } = loaded;
   return {
     inputs,
@@ -56,23 +57,39 @@ export async function createTfjsSession(model: TfjsModel, threads: number | null
     },
     complaint: runtime.complaint,
     async run(feeds, fetches = outputs.map(({ name }) => name)) {
+      if (runtime.generation !== generation) throw new Error('its weights went when another model failed');
       for (;;) {
         await core.setBackend(runtime.backends[position] as string);
         try {
-          return await runOnce(core, loaded, feeds, fetches);
+          runtime.takeWarnings();
+          const results = await runOnce(core, loaded, feeds, fetches);
+          const [warning] = runtime.takeWarnings();
+          if (warning !== undefined) throw new UnfitError(warning);
+          return results;
         } catch (error) {
+          await runtime.restartAfter(error);
           if (!lacksOperator(error) || position + 1 >= runtime.backends.length) throw error;
           position++;
         }
       }
     },
     async release() {
-      loaded.dispose();
+      if (runtime.generation !== generation) return;
+      try {
+        loaded.dispose();
+      } catch (error) {
+        // Nothing is lost with it.
+        await runtime.restartAfter(error);
+      }
     },
   };
 }
 
+/** A backend computed something that it cannot compute. */
+class UnfitError extends Error {}
+
 function lacksOperator(error: unknown): boolean {
+  if (error instanceof UnfitError) return true;
   return error instanceof Error && /not registered for (the )?backend|not yet supported in the/i.test(error.message);
 }
 

@@ -7,6 +7,8 @@ import type { ImageSettings } from './preprocessorConfig.ts';
 
 /** 2,048 x 2,048: an encoder of images that size exists, and 8 probe items of it take 400 MB. */
 const MAX_INPUT_PIXELS = 2 ** 22;
+/** Every run takes so many items, also that of one: no exporter's example is larger. */
+export const MAX_FIXED_BATCH = 1024;
 /** 64 items of 1,024 x 1,024: 800 MB of colours. */
 const MAX_RUN_PIXELS = 2 ** 26;
 
@@ -46,6 +48,7 @@ export function resolveImageModel(
   const [batch] = input.shape;
   const fixedBatch = typeof batch === 'number' ? batch : null;
   if (fixedBatch !== null) {
+    if (fixedBatch > MAX_FIXED_BATCH) throw tooManyItems(choice.file, fixedBatch);
     notes.push(
       `The model takes exactly ${fixedBatch} item${fixedBatch > 1 ? 's' : ''} a run (exported without a dynamic batch).`,
     );
@@ -62,6 +65,11 @@ export function resolveImageModel(
 
 function bad(file: string, message: string, remedy: string): BackcompatError {
   return new BackcompatError('bad-model', `${file}: ${message}`, { place: { file }, remedy });
+}
+
+export function tooManyItems(file: string, items: number): BackcompatError {
+  const what = `the model takes exactly ${items} items a run, more than ${MAX_FIXED_BATCH}.`;
+  return bad(file, what, 'Export it with a dynamic batch.');
 }
 
 export function listed(signatures: readonly Signature[]): string {
@@ -168,7 +176,7 @@ function resolvePreprocessing(
   if (height * width > MAX_INPUT_PIXELS || height * width * (typeof batch === 'number' ? batch : 1) > MAX_RUN_PIXELS) {
     throw bad(
       file,
-      `the model takes ${signatureText(input)}, more than the ${MAX_INPUT_PIXELS} pixels an item and ${MAX_RUN_PIXELS} a run that are kept in memory.`,
+      `the model takes ${signatureText(input)}, more than the ${MAX_INPUT_PIXELS} pixels an item and ${MAX_RUN_PIXELS} a run that fit into memory.`,
       'Export it with a smaller input.',
     );
   }

@@ -4,14 +4,13 @@ import { fileSize } from '../data/files.ts';
 import { insideFolder } from '../data/insideFolder.ts';
 import { readOnnxModel } from '../engine/onnxModel.ts';
 import {
-  type GraphProto,
   type ModelProto,
-  type TensorProto,
   TensorProto_DataLocation,
   TensorProto_DataType,
   type ValueInfoProto,
 } from '../engine/proto/onnx_pb.js';
 import type { Signature } from '../engine/session.ts';
+import { bytesOfTensor, checkTensors, tensorsOfModel, wrongSize } from './onnxTensors.ts';
 
 /** What an ONNX file says about itself; nothing was run. */
 export interface OnnxFile {
@@ -46,11 +45,12 @@ const floatTypes = new Set<number>([
 
 /**
  * Reads what an ONNX file declares, and checks its external data before anything loads it.
- * @throws BackcompatError `not-found`, `bad-file` (not ONNX, truncated; external data outside the
- *   model's folder, missing or too short)
+ * @throws BackcompatError `not-found`, `bad-file` (not ONNX, truncated; a weight of another size than it declares; external
+ *   data outside the model's folder, missing or too short)
  */
 export async function readOnnxFile(file: string): Promise<OnnxFile> {
   const model = await readOnnxModel(file);
+  checkTensors(file, model);
   const { graph } = model;
   if (graph === undefined) throw new BackcompatError('internal', `${file} has no graph.`);
   const weights = new Set(graph.initializer.map((tensor) => tensor.name));
@@ -85,30 +85,6 @@ export function signatureText({ name, type, shape }: Signature): string {
   return `${name}: ${type} [${shape.map((size) => size ?? '?').join(', ')}]`;
 }
 
-/** Every tensor of the file: weights, values of constants, in subgraphs too. */
-function* tensorsOf(graph: GraphProto): Generator<TensorProto> {
-  yield* graph.initializer;
-  for (const sparse of graph.sparseInitializer) {
-    if (sparse.values) yield sparse.values;
-    if (sparse.indices) yield sparse.indices;
-  }
-  for (const { attribute } of graph.node) yield* tensorsOfAttributes(attribute);
-}
-
-function* tensorsOfAttributes(attributes: GraphProto['node'][number]['attribute']): Generator<TensorProto> {
-  for (const { t, tensors, g, graphs } of attributes) {
-    if (t) yield t;
-    yield* tensors;
-    if (g) yield* tensorsOf(g);
-    for (const inner of graphs) yield* tensorsOf(inner);
-  }
-}
-
-function* tensorsOfModel(model: ModelProto): Generator<TensorProto> {
-  if (model.graph) yield* tensorsOf(model.graph);
-  for (const { node } of model.functions) for (const { attribute } of node) yield* tensorsOfAttributes(attribute);
-}
-
 async function checkExternalData(file: string, model: ModelProto): Promise<ExternalFile[]> {
   const folder = path.dirname(path.resolve(file));
   const files = new Map<string, ExternalFile>();
@@ -122,14 +98,17 @@ async function checkExternalData(file: string, model: ModelProto): Promise<Exter
       files.set(location, known);
     }
     const offset = Number(entry.get('offset') ?? 0);
-    const length = Number(entry.get('length') ?? 0);
-    if (!(offset >= 0 && length >= 0 && offset + length <= known.bytes)) {
+    // Without a length the tensor has what its shape says.
+    const length = Number(entry.get('length') ?? bytesOfTensor(tensor) ?? 0);
+    const isSound = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
+    if (!isSound || offset + length > known.bytes) {
       throw new BackcompatError(
         'bad-file',
         `${file}: the weight ${JSON.stringify(tensor.name)} lies at byte ${offset} to ${offset + length} of ${location}, which has ${known.bytes} bytes.`,
         { place: { file: known.path }, remedy: `Copy ${location} again, from the same export as the model.` },
       );
     }
+    if (length < (bytesOfTensor(tensor) ?? 0)) throw wrongSize(file, tensor, length);
   }
   return [...files.values()];
 }

@@ -1,6 +1,6 @@
 import { BackcompatError } from '../contract/errors.ts';
 import type { Signature } from '../engine/session.ts';
-import { isEmbedding, listed, namedOutput } from './imageModel.ts';
+import { isEmbedding, listed, MAX_FIXED_BATCH, namedOutput, tooManyItems } from './imageModel.ts';
 
 export type Pooling = 'mean' | 'cls';
 
@@ -78,6 +78,7 @@ export function resolveTextModel(
   }
   const notes: string[] = [];
   const [batch, tokens] = ids.shape;
+  if (typeof batch === 'number' && batch > MAX_FIXED_BATCH) throw tooManyItems(file, batch);
   const { output, isTokens } = outputOf(outputs, choice, bad, notes);
   if (isTokens && choice.pooling === null) {
     notes.push(

@@ -53,6 +53,7 @@ export async function readTfjsFile(file: string): Promise<TfjsFile> {
   if (kind === 'tfjs-layers' && !isObject(topology.model_config) && topology.class_name === undefined) {
     throw bad(file, 'has neither layers nor a graph in "modelTopology".');
   }
+  checkWindows(file, topology);
   if (!Array.isArray(json.weightsManifest)) throw bad(file, 'has no "weightsManifest".');
 
   const weightSpecs: io.WeightsManifestEntry[] = [];
@@ -119,6 +120,41 @@ export async function readShards({ shards, weightBytes }: TfjsFile): Promise<Arr
     start += bytes;
   }
   return all.buffer;
+}
+
+/** Keys of layers and of nodes that hold sides of windows, steps and paddings. */
+const windowKeys = new Set([
+  'kernel_size',
+  'pool_size',
+  'ksize',
+  'strides',
+  'dilation_rate',
+  'dilations',
+  'padding',
+  'explicit_paddings',
+  'cropping',
+  'size',
+]);
+/** No image is that large; WebAssembly's kernels compute with 32 bits and do not look. */
+const MAX_WINDOW = 2 ** 15;
+
+function checkWindows(file: string, value: unknown, key = ''): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [name, entry] of Object.entries(value)) {
+    // Sizes of shapes are called so too, below "dim".
+    const isWindow = windowKeys.has(name) && key !== 'dim';
+    if (isWindow && numbersIn(entry).some((number) => !(Math.abs(number) <= MAX_WINDOW))) {
+      throw bad(file, `has ${JSON.stringify(name)} of ${JSON.stringify(entry).slice(0, 80)}.`);
+    }
+    checkWindows(file, entry, /^\d+$/.test(name) ? key : name);
+  }
+}
+
+/** All numbers in it; a graph writes them as texts. */
+function numbersIn(value: unknown): number[] {
+  if (typeof value === 'number') return [value];
+  if (typeof value === 'string') return /^-?\d+$/.test(value) ? [Number(value)] : [];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(numbersIn) : [];
 }
 
 function isObject(value: unknown): value is Json {
