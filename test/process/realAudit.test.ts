@@ -128,6 +128,28 @@ describe('backcompat audit on tables', () => {
     expect(stderr).toContain('differ in row 8: the ids are "i7" and "x"');
   });
 
+  it('measures what needs no labels when there are none', () => {
+    const { status, stdout, stderr } = run('audit', '--old', 'old.npy', '--new', 'new.npy', '--json', '-');
+    expect(status, stderr).toBe(0);
+    const report = JSON.parse(stdout) as Report;
+    expect(report.data).toMatchObject({ labelled: false, queries: items });
+    expect(report.agreement).toBeTruthy();
+    const mixed = run(
+      'audit',
+      '--old',
+      'old.npy',
+      '--labels',
+      'labels.csv',
+      '--query-old',
+      'old.npy',
+      '--query-new',
+      'new.npy',
+    );
+    expect(mixed.status).toBe(2);
+    expect(mixed.stderr).toContain('have no labels, the other items have');
+    expect(mixed.stderr).toContain('--query-labels');
+  });
+
   it.each([
     ['a file that does not exist', ['--old', 'nowhere.npy'], 'nowhere.npy'],
     ['a table of another length', ['--new', 'short.npy'], '60 vectors'],
