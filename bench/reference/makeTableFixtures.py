@@ -109,6 +109,16 @@ def write_bomb():
     pq.write_table(pa.table({"vector": ones}), FOLDER / "pyarrow-bomb.parquet", compression="zstd", write_statistics=False)
 
 
+def write_bad():
+    """What is wrong stands in the third row, in a later page than the first."""
+    good = [[1.0, 2.0], [3.0, 4.0]]
+    kinds = {"short": [5.0], "empty": [], "null": None, "gap": [5.0, None], "nan": [5.0, float("nan")], "zero": [0.0, 0.0]}
+    for kind, third in kinds.items():
+        lists = pa.array([*good, third, [7.0, 8.0]], pa.list_(pa.float32()))
+        pq.write_table(pa.table({"vector": lists}), FOLDER / f"bad-{kind}.parquet", data_page_size=1, write_batch_size=1)
+    pd.DataFrame({"v0": [1.0, 2.0, np.nan], "v1": [1.0, 2.0, 3.0]}).to_parquet(FOLDER / "bad-columns.parquet")
+
+
 def frame():
     columns = {f"v{component}": vectors[:, component] for component in range(DIMENSION)}
     return pd.DataFrame({**items, **columns})
@@ -137,6 +147,7 @@ write_safetensors()
 write_parquet()
 write_others()
 write_bomb()
+write_bad()
 write_text()
 versions = {"Python": sys.version.split()[0], "NumPy": np.__version__, "PyArrow": pa.__version__, "safetensors": safetensors.__version__, "pandas": pd.__version__, "Polars": pl.__version__, "DuckDB": duckdb.__version__}
 (FOLDER / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")

@@ -85,6 +85,22 @@ describe('bad rows, by format', () => {
   });
 });
 
+describe('bad rows of Parquet, as PyArrow and pandas write them', () => {
+  it.each([
+    ['short', 'row 3 of "vector" has 1 values, the first has 2'],
+    ['empty', 'row 3 of "vector" has no vector'],
+    ['null', 'row 3 of "vector" has no vector'],
+    ['gap', 'row 3 of "vector" has a null among its values'],
+    ['nan', 'has row 3 with NaN or infinite values'],
+    ['zero', 'has row 3 with zeros only'],
+    ['columns', 'row 3 of "v0" has a null among its values'],
+  ])('%s', async (kind, words) => {
+    const error = await errorOfReading('v.parquet', fixture(`bad-${kind}.parquet`));
+    expect(error.message).toContain(words);
+    expect(error).toMatchObject({ code: 'bad-data', place: { row: 3 } });
+  });
+});
+
 describe('files that are not what they claim', () => {
   const names = ['numpy-f4.npy', 'numpy-packed.npz', 'safetensors-f32.safetensors', 'pyarrow-list.parquet'];
 

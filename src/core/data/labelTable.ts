@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { BackcompatError, throwIfCancelled } from '../contract/errors.ts';
-import { createItemBuilder, type ItemBuilder, type ItemColumns, type ItemOptions } from './itemBuilder.ts';
+import { createItemBuilder, type ItemBuilder, type ItemOptions } from './itemBuilder.ts';
 import type { ItemSet } from './itemSet.ts';
 import { type RowColumn, readRows } from './rowTable.ts';
 
@@ -13,8 +13,6 @@ export interface LabelTableOptions extends Omit<ItemOptions, 'also'> {
   what?: string;
   signal?: AbortSignal;
 }
-
-export type { ItemColumns };
 
 /**
  * Reads a table of items: CSV, TSV, JSON Lines or Parquet with a header. Row i belongs to vector i.

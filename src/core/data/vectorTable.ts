@@ -106,17 +106,24 @@ async function locate(file: string, options: Pick<OpenVectorsOptions, 'array' | 
   };
 }
 
-/** `file` or `file#array`, as the command line writes it. A file whose own name has a `#` is taken as it is. */
+/**
+ * `file` or `file#array`, as the command line writes it. A file whose own name has a `#` is taken as it is; when
+ * there is no such file either way, the error of opening it should show the whole name.
+ */
 export async function splitArrayName(reference: string): Promise<{ file: string; array: string | null }> {
   const hash = reference.lastIndexOf('#');
-  if (hash <= 0) return { file: reference, array: null };
-  const exists = await stat(reference).then(
-    () => true,
-    () => false,
-  );
-  return exists
-    ? { file: reference, array: null }
-    : { file: reference.slice(0, hash), array: reference.slice(hash + 1) };
+  const whole = { file: reference, array: null };
+  if (hash <= 0 || (await isFile(reference))) return whole;
+  const file = reference.slice(0, hash);
+  return (await isFile(file)) ? { file, array: reference.slice(hash + 1) } : whole;
+}
+
+async function isFile(file: string): Promise<boolean> {
+  try {
+    return (await stat(file)).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /**
