@@ -55,7 +55,7 @@ describe.each(figures.pairs)('the sample pair $new', (reference) => {
   let report: Report;
   beforeAll(async () => {
     report = await audit(`v1-v2-${reference.new}`);
-  });
+  }, 60_000);
 
   it('has the same sets', () => {
     expect(report.data.queries).toBe(figures.items.query);
@@ -84,6 +84,29 @@ describe.each(figures.pairs)('the sample pair $new', (reference) => {
   it('has the same flips', () => {
     expect(report.flips.negativeFlipRate).toBeCloseTo(reference.flips.negativeFlipRate, 12);
     expect(report.flips.positiveFlipRate).toBeCloseTo(reference.flips.positiveFlipRate, 12);
+  });
+
+  it('has the same thresholds, and they do the same', () => {
+    const { requestedFar, oldThreshold, cells } = reference.verification;
+    const { verification, verdict } = report;
+    const at = verification?.far.indexOf(requestedFar) ?? -1;
+    // One pair may lie within rounding of a threshold.
+    const { positive, negative } = reference.inequalities;
+    const [onePositive, oneNegative] = [1.5 / positive.pairs, 1.5 / negative.pairs];
+    const expectNear = (found: number | null | undefined, value: number, within: number) =>
+      expect(Math.abs((found as number) - value)).toBeLessThanOrEqual(within);
+    expectNear(verification?.cells.oldOld?.[at]?.threshold, oldThreshold, 1e-6);
+    expectNear(verification?.cells.oldOld?.[at]?.tar, cells.oldOld.tar, onePositive);
+    for (const cell of ['newOld', 'newNew'] as const) {
+      const found = verification?.transfer[cell]?.[at];
+      expectNear(found?.oldThreshold, oldThreshold, 1e-6);
+      expectNear(found?.farAtOldThreshold, cells[cell].far, oneNegative);
+      expectNear(found?.tarAtOldThreshold, cells[cell].tar, onePositive);
+      expectNear(found?.restoringThreshold, cells[cell].restoringThreshold, 1e-6);
+      expectNear(found?.tarAtRestoringThreshold, cells[cell].restoredTar, onePositive);
+    }
+    // The old threshold accepts next to nothing of new queries, and no other one restores the old TAR.
+    expect(verdict.thresholds).toBe('broken');
   });
 });
 
