@@ -134,6 +134,28 @@ describe('models of the TensorFlow.js converter', () => {
     expect(largestDifference(await vectorsOf(checkpoint), expected.vectors)).toBeLessThan(1e-4);
     await checkpoint.close();
   });
+
+  it('leaves WebAssembly where it gives other numbers than plain JavaScript', async () => {
+    // Steps of 20 on 12 pixels: one place is left, and the two lay the window elsewhere.
+    const folder = await edited('graph', (json) => {
+      const { node } = json.modelTopology;
+      const convolution = node.find(({ op }) => op === '_FusedConv2D');
+      Object.assign(convolution?.attr ?? {}, { strides: { list: { i: ['1', '20', '20', '1'] } } });
+      Object.assign(node.find(({ op }) => op === 'FusedDepthwiseConv2dNative')?.attr ?? {}, {
+        padding: { s: 'U0FNRQ==' },
+      });
+      Object.assign(node.find(({ op }) => op === 'MaxPool') ?? {}, { op: 'Identity' });
+    });
+    const { core } = await tfjsRuntime();
+    const checkpoint = await open(folder);
+    await vectorsOf(checkpoint);
+    expect(core.getBackend()).toBe('cpu');
+    await checkpoint.close();
+    const other = await open(path.join(fixtures, 'graph'));
+    await vectorsOf(other);
+    expect(core.getBackend()).toBe('wasm');
+    await other.close();
+  });
 });
 
 describe('readTfjsFile', () => {
