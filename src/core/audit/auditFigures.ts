@@ -14,13 +14,7 @@ import { criterionTable } from './criterionTable.ts';
 import { diagnose } from './diagnosis/diagnose.ts';
 import { resolveDimensionRule } from './dimensionRule.ts';
 import { flipFigures, registerFlips } from './flips.ts';
-import {
-  BINS_PER_EDGE,
-  type MeasuredPair,
-  type MeasureHooks,
-  type MeasureOptions,
-  measurePair,
-} from './measurePair.ts';
+import { type MeasuredPair, type MeasureHooks, type MeasureOptions, measurePair } from './measurePair.ts';
 import { loadPairSample } from './pairSample.ts';
 import { makePairSetup } from './pairSetup.ts';
 import { projectNewVectors } from './project.ts';
@@ -393,10 +387,7 @@ function histogramsOf({ histograms }: MeasuredPair): Report['histograms'] {
     if (counts === undefined) return null;
     const share = (values: Float64Array) => {
       const total = sum(values);
-      return Array.from({ length: values.length / BINS_PER_EDGE }, (_, bin) => {
-        const count = sum(values.subarray(bin * BINS_PER_EDGE, (bin + 1) * BINS_PER_EDGE));
-        return total === 0 ? 0 : count / total;
-      });
+      return Array.from(values, (count) => (total === 0 ? 0 : count / total));
     };
     return { positive: share(counts.positive), negative: share(counts.negative) };
   };

@@ -12,18 +12,20 @@ const MARGIN = 0.05;
 /**
  * Edges of one histogram axis for several cells: equal bins over the observed range of all of them,
  * widened a little; cosine and euclidean axes start at 0 when the range nearly reaches it.
+ * @param pairs drawn of each cell
  * @returns BINS + 1 ascending values
  */
 export function histogramEdges(
   distance: Distance,
   cells: readonly { query: Matrix; gallery: Matrix }[],
   seed: number,
+  pairs = SAMPLED_PAIRS,
 ): number[] {
   const random = createRandom(seed, 'histogram');
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
   for (const { query, gallery } of cells) {
-    for (let pair = 0; pair < SAMPLED_PAIRS; pair++) {
+    for (let pair = 0; pair < pairs; pair++) {
       const d = distanceBetween(distance, query, random.integer(query.rows), gallery, random.integer(gallery.rows));
       if (d < low) low = d;
       if (d > high) high = d;

@@ -19,8 +19,6 @@ const HELD_VALUES = 33_554_432;
 /** Rows of each side that show where the distances lie, for the histograms' axis. */
 const RANGE_ROWS = 500;
 const WORST_PAIRS = 100;
-/** Measured bins in one bin of the report's histograms: curves are drawn from them. */
-export const BINS_PER_EDGE = 4;
 
 /** Counts of pairs per histogram bin, one list a class relation. */
 export interface HistogramCounts {
@@ -40,7 +38,6 @@ export interface MeasuredPair {
   triplets: TripletSums;
   /** null where no false accept rate has enough pairs. */
   verification: MeasuredVerification | null;
-  /** In bins of which `BINS_PER_EDGE` make one between two edges. */
   histograms: { edges: number[]; counts: Map<CellName, HistogramCounts> };
 }
 
@@ -104,7 +101,7 @@ export async function measurePair(
     ...options,
     cells,
     gallery: blocksOf(gallery, form, gallery.count * form.columns <= HELD_VALUES ? HELD_VALUES : BLOCK_VALUES),
-    histogramEdges: refined(edges),
+    histogramEdges: edges,
   });
 
   const { oldGallery, newGallery } = vectors;
@@ -192,15 +189,6 @@ function bytesOf({ values }: Matrix): Uint8Array {
 
 function blocksOf(source: VectorSource, form: VectorForm, values = BLOCK_VALUES): BlockReader {
   return new BlockReader(source, form, Math.floor(values / form.columns));
-}
-
-/** Each bin cut into equal ones. */
-function refined(edges: readonly number[]): number[] {
-  const finer = edges.slice(0, -1).flatMap((low, bin) => {
-    const width = (edges[bin + 1] as number) - low;
-    return Array.from({ length: BINS_PER_EDGE }, (_, part) => low + (width * part) / BINS_PER_EDGE);
-  });
-  return [...finer, edges.at(-1) as number];
 }
 
 /** The histograms' common axis, from rows spread over both sets. */

@@ -1,113 +1,117 @@
+import { BINS } from './retrievalScores.ts';
+
+/** One query's complete row of scores. */
+export interface ScoredRow {
+  keys: Float32Array;
+  bins: Uint16Array;
+  /** The row is [offset, offset + gallery) of both. */
+  offset: number;
+}
+
+/** Marks of a stretch of bins: a match lies there; its items are wanted one by one. */
+const HOT = 1;
+export const WANTED = 2;
+
 /**
  * Ranks of the matches of one query without sorting the gallery: count, do not sort (metrics.md,
- * Cost). The key of a gallery item is lower when it is nearer; a coarse bin of the key, monotone in
- * it, was computed beside it. All items are counted by bin; only those in bins that hold a match are
- * looked at one by one.
+ * Cost). The key of a gallery item is lower when it is nearer; its bin, monotone in it, was computed
+ * beside it. All items are counted by stretches of bins; only those in stretches that hold a match are
+ * looked at one by one, and most of them are told from it by their bin alone: keys lie far apart in memory.
  */
 export class RowRanker {
   /** Ranks of the matches of the latest row, ascending, 1-based, the self pair dropped. */
   readonly ranks: Int32Array;
-  /** Gallery row ranked first in the latest row. */
+  /** Gallery row ranked first in the latest row; -1 without a match. */
   nearest = -1;
+  /** Gallery rows in wanted stretches of the latest row, ascending, without the self pair: the first `wantedCount`. */
+  readonly wanted: Int32Array;
+  wantedCount = 0;
+  /** Bins of a stretch: 2^shift. */
+  readonly shift: number;
+  readonly stretches: number;
 
-  readonly #bins: number;
-  /** Items in each stretch of bins. */
-  readonly #stretch: Int32Array;
   readonly #counts: [Int32Array, Int32Array];
-  /** 1 where a bin holds a match. */
-  readonly #hot: Uint8Array;
+  /** Items in each group of stretches. */
+  readonly #group: Int32Array;
   readonly #matchesIn: Int32Array;
   readonly #start: Int32Array;
   readonly #candidates: Int32Array;
+  readonly #matchBin: Uint16Array;
   readonly #matchKey: Float32Array;
   readonly #matchRow: Int32Array;
-  /** Items of the bin between the match before and this one. */
+  /** Items of the stretch between the match before and this one. */
   readonly #ahead: Int32Array;
 
   /**
    * @param gallery items in a row
    * @param mostMatches largest number of matches a query has
-   * @param bins all bins are below
    */
-  constructor(gallery: number, mostMatches: number, bins: number) {
-    this.#bins = bins;
-    this.#stretch = new Int32Array(bins);
+  constructor(gallery: number, mostMatches: number) {
+    this.shift = stretchShift(gallery);
+    this.stretches = BINS >> this.shift;
     this.ranks = new Int32Array(mostMatches);
-    this.#counts = [new Int32Array(bins), new Int32Array(bins)];
-    this.#hot = new Uint8Array(bins);
-    this.#matchesIn = new Int32Array(bins);
-    this.#start = new Int32Array(bins);
+    this.wanted = new Int32Array(gallery);
+    this.#counts = [new Int32Array(this.stretches), new Int32Array(this.stretches)];
+    this.#group = new Int32Array(Math.ceil(this.stretches / GROUP));
+    this.#matchesIn = new Int32Array(this.stretches);
+    this.#start = new Int32Array(this.stretches);
     this.#candidates = new Int32Array(gallery);
+    this.#matchBin = new Uint16Array(mostMatches);
     this.#matchKey = new Float32Array(mostMatches);
     this.#matchRow = new Int32Array(mostMatches);
     this.#ahead = new Int32Array(mostMatches);
   }
 
   /**
-   * @param keys the row is keys[offset ... offset + gallery)
-   * @param bins bins of the same items, at the same places
    * @param matches gallery rows of the matches, ascending
    * @param matchCount how many of `matches` count; 0 is allowed
    * @param self gallery row of the query itself, -1 for none
-   * @param totals where the items per `binsPerTotal` bins are added to, the self pair dropped, the last
-   * collecting all bins beyond; null: not wanted
+   * @param marks one a stretch, `WANTED` or 0; used, and left as it came
+   * @param totals where the items of each stretch are added to, the self pair dropped
    */
   rank(
-    keys: Float32Array,
-    bins: Uint16Array,
-    offset: number,
+    row: ScoredRow,
     matches: Int32Array,
     matchCount: number,
     self: number,
-    totals: Float64Array | null,
-    binsPerTotal: number,
+    marks: Uint8Array,
+    totals: Float64Array,
   ): void {
-    const hot = this.#hot;
+    const { bins, offset } = row;
+    const { shift } = this;
     const matchesIn = this.#matchesIn;
     const [even, odd] = this.#counts;
-    this.nearest = -1;
-    if (matchCount === 0 && totals === null) return;
-
     for (let i = 0; i < matchCount; i++) {
-      const bin = bins[offset + (matches[i] as number)] as number;
-      matchesIn[bin] = (matchesIn[bin] as number) + 1;
-      hot[bin] = 1;
+      const stretch = (bins[offset + (matches[i] as number)] as number) >> shift;
+      matchesIn[stretch] = (matchesIn[stretch] as number) + 1;
+      marks[stretch] = (marks[stretch] as number) | HOT;
     }
-    this.#sortMatches(keys, bins, offset, matches, matchCount);
-    const found = sweep(bins, offset, this.#candidates.length, even, odd, hot, this.#candidates);
+    this.#sortMatches(row, matches, matchCount);
+    const found = sweep(bins, offset, this.#candidates.length, shift, even, odd, marks, this.#candidates);
     if (self >= 0) {
-      const bin = bins[offset + self] as number;
-      even[bin] = (even[bin] as number) - 1;
+      const stretch = (bins[offset + self] as number) >> shift;
+      even[stretch] = (even[stretch] as number) - 1;
     }
-    this.#placeCandidates(keys, bins, offset, found, self);
-    const perStretch = totals === null ? STRETCH : binsPerTotal;
-    this.#sumStretches(perStretch);
-    if (totals !== null) {
-      const last = totals.length - 1;
-      for (let k = 0; k * binsPerTotal < this.#bins; k++) {
-        const into = Math.min(k, last);
-        totals[into] = (totals[into] as number) + (this.#stretch[k] as number);
-      }
-    }
+    this.#placeCandidates(row, found, self, marks);
+    this.#addTotals(totals);
+    this.nearest = -1;
     if (matchCount > 0) {
-      this.#readRanks(bins, offset, matchCount, perStretch);
-      this.nearest =
-        this.ranks[0] === 1
-          ? (this.#matchRow[0] as number)
-          : this.#nearestIn(this.#firstBin(perStretch), keys, bins, offset, self);
+      this.#readRanks(matchCount);
+      this.nearest = this.ranks[0] === 1 ? (this.#matchRow[0] as number) : this.#nearestOf(row, self);
     }
     even.fill(0);
     odd.fill(0);
     for (let i = 0; i < matchCount; i++) {
-      const bin = bins[offset + (matches[i] as number)] as number;
-      matchesIn[bin] = 0;
-      hot[bin] = 0;
+      const stretch = (bins[offset + (matches[i] as number)] as number) >> shift;
+      matchesIn[stretch] = 0;
+      marks[stretch] = (marks[stretch] as number) & WANTED;
       this.#ahead[i] = 0;
     }
   }
 
   /** Orders the matches by key, equal keys by gallery row. */
-  #sortMatches(keys: Float32Array, bins: Uint16Array, offset: number, matches: Int32Array, matchCount: number): void {
+  #sortMatches({ keys, bins, offset }: ScoredRow, matches: Int32Array, matchCount: number): void {
+    const { shift } = this;
     const start = this.#start;
     const matchesIn = this.#matchesIn;
     const matchKey = this.#matchKey;
@@ -115,126 +119,131 @@ export class RowRanker {
     const few = matchCount <= INSERTION_SORT;
     if (!few) {
       let next = 0;
-      for (let bin = 0; bin < this.#bins; bin++) {
-        start[bin] = next;
-        next += matchesIn[bin] as number;
+      for (let stretch = 0; stretch < this.stretches; stretch++) {
+        start[stretch] = next;
+        next += matchesIn[stretch] as number;
       }
     }
     for (let i = 0; i < matchCount; i++) {
       const row = matches[i] as number;
       let slot = i;
       if (!few) {
-        const bin = bins[offset + row] as number;
-        slot = start[bin] as number;
-        start[bin] = slot + 1;
+        const stretch = (bins[offset + row] as number) >> shift;
+        slot = start[stretch] as number;
+        start[stretch] = slot + 1;
       }
       matchKey[slot] = keys[offset + row] as number;
       matchRow[slot] = row;
     }
     if (few) sortByKey(matchKey, matchRow, 0, matchCount);
     for (let slot = 0; slot < matchCount; ) {
-      const bin = bins[offset + (matchRow[slot] as number)] as number;
-      const size = matchesIn[bin] as number;
-      start[bin] = slot;
+      const stretch = (bins[offset + (matchRow[slot] as number)] as number) >> shift;
+      const size = matchesIn[stretch] as number;
+      start[stretch] = slot;
       if (!few && size > 1) sortByKey(matchKey, matchRow, slot, slot + size);
       slot += size;
     }
+    for (let slot = 0; slot < matchCount; slot++) {
+      this.#matchBin[slot] = bins[offset + (matchRow[slot] as number)] as number;
+    }
   }
 
-  /** Tells for each item of a match's bin which match is the first behind it. */
-  #placeCandidates(keys: Float32Array, bins: Uint16Array, offset: number, found: number, self: number): void {
+  /** Tells for each item of a match's stretch which match is the first behind it, and lists the wanted ones. */
+  #placeCandidates({ keys, bins, offset }: ScoredRow, found: number, self: number, marks: Uint8Array): void {
+    const { shift, wanted } = this;
     const candidates = this.#candidates;
     const start = this.#start;
     const matchesIn = this.#matchesIn;
+    const matchBin = this.#matchBin;
     const matchKey = this.#matchKey;
     const matchRow = this.#matchRow;
     const ahead = this.#ahead;
+    let wantedCount = 0;
     for (let c = 0; c < found; c++) {
       const row = candidates[c] as number;
       if (row === self) continue;
-      const key = keys[offset + row] as number;
       const bin = bins[offset + row] as number;
-      let low = start[bin] as number;
-      const end = low + (matchesIn[bin] as number);
+      const stretch = bin >> shift;
+      const mark = marks[stretch] as number;
+      if (mark >= WANTED) wanted[wantedCount++] = row;
+      if ((mark & HOT) === 0) continue;
+      let low = start[stretch] as number;
+      const end = low + (matchesIn[stretch] as number);
       let high = end;
       while (low < high) {
         const middle = (low + high) >>> 1;
-        const other = matchKey[middle] as number;
-        if (other > key || (other === key && (matchRow[middle] as number) > row)) high = middle;
+        let ahead = (matchBin[middle] as number) - bin;
+        if (ahead === 0) ahead = (matchKey[middle] as number) - (keys[offset + row] as number);
+        if (ahead > 0 || (ahead === 0 && (matchRow[middle] as number) > row)) high = middle;
         else low = middle + 1;
       }
       if (low < end) ahead[low] = (ahead[low] as number) + 1;
     }
+    this.wantedCount = wantedCount;
   }
 
-  #sumStretches(perStretch: number): void {
+  #addTotals(totals: Float64Array): void {
     const [even, odd] = this.#counts;
-    const bins = this.#bins;
-    for (let k = 0, low = 0; low < bins; k++) {
-      const high = Math.min(bins, low + perStretch);
+    for (let group = 0, stretch = 0; stretch < this.stretches; group++) {
+      const end = stretch + GROUP;
       let sum = 0;
-      for (let bin = low; bin < high; bin++) sum += (even[bin] as number) + (odd[bin] as number);
-      this.#stretch[k] = sum;
-      low = high;
+      for (; stretch < end; stretch++) {
+        const count = (even[stretch] as number) + (odd[stretch] as number);
+        totals[stretch] = (totals[stretch] as number) + count;
+        sum += count;
+      }
+      this.#group[group] = sum;
     }
   }
 
-  /** Ranks from the counts of bins: those of nearer bins, and those ahead within the match's own. */
-  #readRanks(bins: Uint16Array, offset: number, matchCount: number, perStretch: number): void {
+  /** Ranks from the counts: of nearer stretches, and of those ahead within the match's own. */
+  #readRanks(matchCount: number): void {
     const [even, odd] = this.#counts;
-    const { ranks } = this;
-    const stretch = this.#stretch;
-    const matchRow = this.#matchRow;
-    const ahead = this.#ahead;
+    const { ranks, shift } = this;
     let nearer = 0;
-    let bin = 0;
+    let stretch = 0;
     let within = 0;
     for (let slot = 0; slot < matchCount; slot++) {
-      const own = bins[offset + (matchRow[slot] as number)] as number;
-      if (bin < own) within = 0;
-      while (bin < own) {
-        const next = bin + perStretch;
-        if (next <= own && bin % perStretch === 0) {
-          nearer += stretch[bin / perStretch] as number;
-          bin = next;
+      const own = (this.#matchBin[slot] as number) >> shift;
+      if (stretch < own) within = 0;
+      while (stretch < own) {
+        if (stretch % GROUP === 0 && stretch + GROUP <= own) {
+          nearer += this.#group[stretch / GROUP] as number;
+          stretch += GROUP;
         } else {
-          nearer += (even[bin] as number) + (odd[bin] as number);
-          bin++;
+          nearer += (even[stretch] as number) + (odd[stretch] as number);
+          stretch++;
         }
       }
-      within += ahead[slot] as number;
+      within += this.#ahead[slot] as number;
       ranks[slot] = 1 + nearer + within;
     }
   }
 
-  /** The lowest bin that holds an item. */
-  #firstBin(perStretch: number): number {
+  /** Gallery row with the lowest key; the first of equal ones. */
+  #nearestOf({ keys, bins, offset }: ScoredRow, self: number): number {
     const [even, odd] = this.#counts;
-    let k = 0;
-    while (this.#stretch[k] === 0) k++;
-    let bin = k * perStretch;
-    while ((even[bin] as number) + (odd[bin] as number) === 0) bin++;
-    return bin;
-  }
-
-  /** Gallery row with the lowest key, which lies in `firstBin`; the first of equal ones. */
-  #nearestIn(firstBin: number, keys: Float32Array, bins: Uint16Array, offset: number, self: number): number {
+    let group = 0;
+    while (this.#group[group] === 0) group++;
+    let stretch = group * GROUP;
+    while ((even[stretch] as number) + (odd[stretch] as number) === 0) stretch++;
+    const limit = (stretch + 1) << this.shift;
     const end = offset + this.#candidates.length;
     let nearest = -1;
     let best = Number.POSITIVE_INFINITY;
     for (let at = offset; at < end; at++) {
-      // Four at a time while none is in the bin.
+      // Four at a time while none is in the first stretch.
       while (
         at + 3 < end &&
-        bins[at] !== firstBin &&
-        bins[at + 1] !== firstBin &&
-        bins[at + 2] !== firstBin &&
-        bins[at + 3] !== firstBin
+        (bins[at] as number) >= limit &&
+        (bins[at + 1] as number) >= limit &&
+        (bins[at + 2] as number) >= limit &&
+        (bins[at + 3] as number) >= limit
       ) {
         at += 4;
       }
       if (at >= end) break;
-      if (bins[at] !== firstBin || at - offset === self) continue;
+      if ((bins[at] as number) >= limit || at - offset === self) continue;
       const key = keys[at] as number;
       if (nearest < 0 || key < best) {
         best = key;
@@ -246,47 +255,55 @@ export class RowRanker {
 }
 
 /**
- * Counts a row's items by bin and lists those in hot bins. Four items a turn into two tables, because
- * neighbours in one bin would wait for each other's store: 3 times faster than the plain loop.
+ * Counts a row's items by stretch and lists those in marked ones. Four items a turn into two tables, because
+ * neighbours in one stretch would wait for each other's store: 3 times faster than the plain loop.
  */
 function sweep(
   bins: Uint16Array,
   offset: number,
   length: number,
+  shift: number,
   even: Int32Array,
   odd: Int32Array,
-  hot: Uint8Array,
+  marks: Uint8Array,
   candidates: Int32Array,
 ): number {
   let found = 0;
   let j = 0;
   for (const end = length - 3; j < end; j += 4) {
     const at = offset + j;
-    const a = bins[at] as number;
-    const b = bins[at + 1] as number;
-    const c = bins[at + 2] as number;
-    const d = bins[at + 3] as number;
+    const a = (bins[at] as number) >> shift;
+    const b = (bins[at + 1] as number) >> shift;
+    const c = (bins[at + 2] as number) >> shift;
+    const d = (bins[at + 3] as number) >> shift;
     even[a] = (even[a] as number) + 1;
     odd[b] = (odd[b] as number) + 1;
     even[c] = (even[c] as number) + 1;
     odd[d] = (odd[d] as number) + 1;
-    if (((hot[a] as number) | (hot[b] as number) | (hot[c] as number) | (hot[d] as number)) !== 0) {
-      if (hot[a] === 1) candidates[found++] = j;
-      if (hot[b] === 1) candidates[found++] = j + 1;
-      if (hot[c] === 1) candidates[found++] = j + 2;
-      if (hot[d] === 1) candidates[found++] = j + 3;
+    if (((marks[a] as number) | (marks[b] as number) | (marks[c] as number) | (marks[d] as number)) !== 0) {
+      if (marks[a] !== 0) candidates[found++] = j;
+      if (marks[b] !== 0) candidates[found++] = j + 1;
+      if (marks[c] !== 0) candidates[found++] = j + 2;
+      if (marks[d] !== 0) candidates[found++] = j + 3;
     }
   }
   for (; j < length; j++) {
-    const bin = bins[offset + j] as number;
-    even[bin] = (even[bin] as number) + 1;
-    if (hot[bin] === 1) candidates[found++] = j;
+    const stretch = (bins[offset + j] as number) >> shift;
+    even[stretch] = (even[stretch] as number) + 1;
+    if (marks[stretch] !== 0) candidates[found++] = j;
   }
   return found;
 }
 
-/** Bins that are summed before ranks are read, so that few of them are walked one by one. */
-const STRETCH = 64;
+/** Long stretches for short rows, because all are read for each row. */
+function stretchShift(gallery: number): number {
+  if (gallery <= 8_192) return 6;
+  if (gallery <= 131_072) return 5;
+  return gallery <= 524_288 ? 2 : 0;
+}
+
+/** Stretches that are summed before ranks are read, so that few of them are walked one by one. */
+const GROUP = 64;
 
 /** Beyond so many, insertion is slower than a general sort. */
 const INSERTION_SORT = 32;

@@ -6,8 +6,8 @@ import type {
   ThresholdTransfer,
   Verification,
 } from '../contract/report.ts';
-import type { DistanceCounts } from './distanceCounts.ts';
-import type { HistogramCounts, MeasuredPair } from './measurePair.ts';
+import type { MeasuredPair } from './measurePair.ts';
+import type { SignedCounts } from './retrievalCell.ts';
 import type { QueryStatistics, Statistic } from './statistics.ts';
 import { countPairs, pairsWithin, type SignedDistances, type VerificationCounts } from './verificationPass.ts';
 
@@ -17,6 +17,7 @@ const ROC_POINTS = 200;
 export interface MeasuredVerification {
   far: number[];
   cells: Map<CellName, SignedDistances>;
+  stretches: Map<CellName, SignedCounts>;
   both: SignedDistances;
   oldThresholds: readonly (number | null)[];
   accepted: Map<CellName, Float64Array[]>;
@@ -28,6 +29,7 @@ export function joinVerification(far: number[], parts: readonly VerificationCoun
   return {
     far,
     cells: new Map(parts.flatMap(({ cells }) => [...cells])),
+    stretches: new Map(parts.flatMap(({ stretches }) => [...stretches])),
     both: first.both as SignedDistances,
     oldThresholds: first.oldThresholds,
     accepted: new Map(parts.flatMap(({ accepted }) => [...accepted])),
@@ -62,7 +64,7 @@ export function verificationOf(
   if (verification === null) return null;
   const { far, cells, both, oldThresholds } = verification;
   const pairs = countPairs(setup);
-  const share = (counts: DistanceCounts, threshold: number | null, of: number) =>
+  const share = (counts: { atMost(distance: number): number }, threshold: number | null, of: number) =>
     threshold === null || of === 0 ? null : counts.atMost(threshold) / of;
 
   const table = (name: CellName): ThresholdAtFar[] | null => {
@@ -72,7 +74,7 @@ export function verificationOf(
       const threshold =
         name === 'oldOld'
           ? (oldThresholds[f] as number | null)
-          : found.negative.largestWithin(pairsWithin(rate, pairs.negative));
+          : (found.negative.largestWithin(pairsWithin(rate, pairs.negative)) ?? null);
       return { far: rate, threshold, tar: share(found.positive, threshold, pairs.positive) };
     });
   };
@@ -101,7 +103,7 @@ export function verificationOf(
     cells: Object.fromEntries(Object.entries(own).filter(([, rows]) => rows !== null)),
     consequential: far.map((rate, f) => {
       const threshold = oldThresholds[f] as number | null;
-      // Accepted by one and not by both; two axes may differ by a bin.
+      // Accepted by one and not by both; axes may differ by a bin.
       const only = (one: SignedDistances, sign: 'positive' | 'negative') =>
         threshold === null || pairs[sign] === 0
           ? null
@@ -131,37 +133,38 @@ function intervalOf(
 
 /**
  * Points of the receiver operating characteristic, about evenly spread over log FAR from the smallest tabulated rate
- * to 1. Each is exact for some threshold; beyond the finely counted distances thresholds are edges of the histogram.
+ * to 1. Each is exact for some threshold: where not all distances are counted one by one, for the end of a stretch of bins.
  */
-export function rocOf({ setup, verification, histograms }: MeasuredPair): NonNullable<Curves['roc']> {
+export function rocOf({
+  setup,
+  verification,
+}: Pick<MeasuredPair, 'setup' | 'verification'>): NonNullable<Curves['roc']> {
   const curves: NonNullable<Curves['roc']> = {};
   const pairs = countPairs(setup);
   if (verification === null || pairs.positive === 0) return curves;
   const least = verification.far.at(-1) as number;
   for (const [name, { positive, negative }] of verification.cells) {
-    const coarse = histograms.counts.get(name) as HistogramCounts;
+    const stretches = verification.stretches.get(name) as SignedCounts;
     const curve = { far: [] as number[], tar: [] as number[] };
-    const add = (accepted: { positive: number; negative: number }) => {
-      const far = accepted.negative / pairs.negative;
-      if (far <= (curve.far.at(-1) ?? 0)) return;
-      curve.far.push(far);
-      curve.tar.push(accepted.positive / pairs.positive);
-    };
-    const beyond = { positive: 0, negative: 0, bin: 0 };
+    const accepted = { positive: 0, negative: 0, stretch: 0 };
     for (let point = 0; point < ROC_POINTS; point++) {
       const limit = pairsWithin(least ** (1 - point / (ROC_POINTS - 1)), pairs.negative);
-      if (limit <= negative.total) {
-        const bins = negative.binWithin(limit);
-        add({ positive: positive.inFirst(bins), negative: negative.inFirst(bins) });
-        continue;
+      if (negative.complete) {
+        const bins = negative.fine.binWithin(limit);
+        accepted.positive = positive.inFirst(bins);
+        accepted.negative = negative.fine.inFirst(bins);
+      } else {
+        for (; accepted.stretch < stretches.negative.length; accepted.stretch++) {
+          const found = stretches.negative[accepted.stretch] as number;
+          if (accepted.negative + found > limit) break;
+          accepted.negative += found;
+          accepted.positive += stretches.positive[accepted.stretch] as number;
+        }
       }
-      for (; beyond.bin < coarse.negative.length; beyond.bin++) {
-        const inBin = coarse.negative[beyond.bin] as number;
-        if (beyond.negative + inBin > limit) break;
-        beyond.negative += inBin;
-        beyond.positive += coarse.positive[beyond.bin] as number;
-      }
-      add(beyond);
+      const far = accepted.negative / pairs.negative;
+      if (far <= (curve.far.at(-1) ?? 0)) continue;
+      curve.far.push(far);
+      curve.tar.push(accepted.positive / pairs.positive);
     }
     curves[name] = curve;
   }

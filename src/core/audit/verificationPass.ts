@@ -1,42 +1,51 @@
 import type { CellName } from '../contract/report.ts';
-import { DistanceCounts, type FineAxis, reachOf } from './distanceCounts.ts';
+import { DistanceCounts, type FineAxis } from './distanceCounts.ts';
 import type { PairSetup } from './pairSetup.ts';
+import type { CellMeasure, CellRow, SignedCounts } from './retrievalCell.ts';
+import { type RowRanker, WANTED } from './retrievalRow.ts';
+import { BINS, type BinAxis } from './retrievalScores.ts';
+import { type Window, WindowedCounts } from './windowedCounts.ts';
 
 /** Pairs of one cell, or of two cells by the larger of their distances. */
 export interface SignedDistances {
   positive: DistanceCounts;
-  negative: DistanceCounts;
+  negative: WindowedCounts;
+}
+
+/** Where one cell's distances are counted one by one. */
+export interface CellWindows {
+  axis: FineAxis;
+  /** Ascending, apart from each other, within the axis; a threshold outside of them is missed. */
+  windows: readonly Window[];
 }
 
 export interface VerificationRequest {
   /** False accept rates, descending. */
   far: readonly number[];
-  /** Where each cell's distances are counted finely. */
-  axes: ReadonlyMap<CellName, FineAxis>;
+  windows: ReadonlyMap<CellName, CellWindows>;
   /** Thresholds of oldOld at each FAR where they are known; null: oldOld is among the cells and tells them. */
   oldThresholds: readonly (number | null)[] | null;
 }
 
 export interface VerificationCounts {
   cells: Map<CellName, SignedDistances>;
+  /** Pairs of each cell per stretch of bins, all distances. */
+  stretches: Map<CellName, SignedCounts>;
   /** oldOld and newOld together, by the larger distance: what both accept; null unless both were there. */
   both: SignedDistances | null;
   oldThresholds: readonly (number | null)[];
   /** newOld, newNew: same-class pairs of each query at or below each old threshold, one array a FAR. */
   accepted: Map<CellName, Float64Array[]>;
-  /** An axis ended before a threshold: count again with open ones. */
+  /** A threshold lies outside of the windows: count again with open ones. */
   missed: boolean;
 }
 
-/** One query's row of scores in one cell. */
-export interface ScoredRow {
-  /** Where the row begins in keys and bins. */
-  offset: number;
-  /** Pairs in bins beyond are farther than the cell's axis reaches. */
-  lastBin: number;
-  /** Key + this = distance, or squared distance. */
-  keyOffset: number;
-  squared: boolean;
+interface CellCounts {
+  positive: DistanceCounts;
+  /** Of different-class pairs in wanted stretches. */
+  fine: DistanceCounts;
+  windows: readonly Window[];
+  places: Uint8Array;
 }
 
 /** Same-class distances of newOld that wait for the old thresholds: 64 MB. */
@@ -44,49 +53,54 @@ export const MOST_WAITING = 8_388_608;
 
 /**
  * Counts what thresholds are made from, one query's complete rows after the other (metrics.md sections 1 and 3).
- * Bins tell which pairs are near enough to matter; only those are looked at one by one.
+ * Stretches of bins tell which pairs are near enough to a threshold to matter; only those are looked at one by one.
  */
 export class VerificationPass {
+  /** For each cell which stretches of bins are wanted: the marks of `RowRanker.rank`. */
+  readonly marks: Uint8Array[];
+
   readonly #setup: PairSetup;
   readonly #request: VerificationRequest;
-  readonly #names: readonly CellName[];
-  readonly #cells: SignedDistances[];
-  readonly #oldOld: number;
-  readonly #newOld: number;
-  readonly #both: SignedDistances | null;
+  readonly #measures: readonly CellMeasure[];
+  readonly #counts: CellCounts[];
+  readonly #both: BothCounts | null;
   readonly #accepted = new Map<CellName, Float64Array[]>();
   /** Gallery rows that are looked at, and their distances. */
-  readonly #places: Int32Array;
+  readonly #rows: Int32Array;
   readonly #distances: Float64Array;
   /** Same-class distances of newOld, query after query, where the old thresholds are not known yet. */
   readonly #waiting: Float64Array;
   readonly #waitingEnd: Float64Array;
   #waitingSize = 0;
 
-  /** @param names the cells whose rows will come, in that order */
-  constructor(names: readonly CellName[], setup: PairSetup, request: VerificationRequest) {
+  constructor(
+    measures: readonly CellMeasure[],
+    ranker: Pick<RowRanker, 'shift' | 'stretches'>,
+    setup: PairSetup,
+    request: VerificationRequest,
+  ) {
     this.#setup = setup;
     this.#request = request;
-    this.#names = names;
-    this.#places = new Int32Array(setup.gallery);
+    this.#measures = measures;
+    this.#rows = new Int32Array(setup.gallery);
     this.#distances = new Float64Array(setup.gallery);
     const pairs = countPairs(setup);
-    const counts = (name: CellName): SignedDistances => {
-      const axis = request.axes.get(name) as FineAxis;
+    this.#counts = measures.map(({ name, axis: bins }) => {
+      const { axis, windows } = request.windows.get(name) as CellWindows;
       return {
         positive: new DistanceCounts(axis, pairs.positive),
-        negative: new DistanceCounts(axis, pairs.negative),
+        fine: new DistanceCounts(axis, pairs.negative),
+        windows,
+        places: placesOf(windows, bins, ranker),
       };
-    };
-    this.#cells = names.map(counts);
-    this.#oldOld = names.indexOf('oldOld');
-    this.#newOld = names.indexOf('newOld');
-    const both = this.#oldOld >= 0 && this.#newOld >= 0;
-    this.#both = both ? counts('oldOld') : null;
-    const waits = both && request.oldThresholds === null;
+    });
+    this.marks = this.#counts.map(({ places }) => places.map((place) => (place % 2 === 1 ? WANTED : 0)));
+    const [oldOld, newOld] = (['oldOld', 'newOld'] as const).map((name) => measures.find((cell) => cell.name === name));
+    this.#both = oldOld && newOld ? new BothCounts(oldOld, newOld, ranker, setup, request, pairs) : null;
+    const waits = this.#both !== null && request.oldThresholds === null;
     this.#waiting = new Float64Array(waits ? pairs.positive : 0);
     this.#waitingEnd = new Float64Array(waits ? setup.queries : 0);
-    for (const name of names) {
+    for (const { name } of measures) {
       if (name !== 'newOld' && name !== 'newNew') continue;
       this.#accepted.set(
         name,
@@ -95,42 +109,40 @@ export class VerificationPass {
     }
   }
 
-  /** Takes a query's rows, one a cell. */
-  take(query: number, keys: Float32Array, bins: Uint16Array, rows: readonly ScoredRow[]): void {
-    const { gallery, galleryLabel, queryLabel, classStart, classRows, selfOf } = this.#setup;
-    const label = queryLabel[query] as number;
-    const places = this.#places;
-    const distances = this.#distances;
-    rows.forEach((row, c) => {
-      const near = listNear(bins, row.offset, gallery, row.lastBin, places);
-      const found = dropClass(places, near, galleryLabel, label);
-      readDistances(row, keys, places, found, distances);
-      (this.#cells[c] as SignedDistances).negative.add(distances, found);
-      if (c !== this.#oldOld || this.#both === null) return;
-      raiseDistances(rows[this.#newOld] as ScoredRow, keys, places, found, distances);
-      this.#both.negative.add(distances, found);
-    });
+  /** Takes the different-class pairs in wanted stretches of a cell's row at hand. */
+  takeNear(cell: number, query: number, { wanted, wantedCount }: Pick<RowRanker, 'wanted' | 'wantedCount'>): void {
+    const { galleryLabel, queryLabel } = this.#setup;
+    const { row } = this.#measures[cell] as CellMeasure;
+    const found = otherClasses(wanted, wantedCount, galleryLabel, queryLabel[query] as number, this.#rows);
+    readDistances(row, this.#rows, found, this.#distances);
+    this.#counts[cell]?.fine.add(this.#distances, found);
+  }
 
+  /** Takes what else the rows at hand of all cells tell about a query. */
+  takeQuery(query: number): void {
+    const { queryLabel, classStart, classRows, selfOf } = this.#setup;
+    const rows = this.#rows;
+    const distances = this.#distances;
+    this.#both?.takeNegatives(query, rows, distances);
+    const label = queryLabel[query] as number;
     const self = selfOf[query] as number;
     const end = classStart[label + 1] as number;
     let found = 0;
     for (let k = classStart[label] as number; k < end; k++) {
-      if (classRows[k] !== self) places[found++] = classRows[k] as number;
+      if (classRows[k] !== self) rows[found++] = classRows[k] as number;
     }
-    rows.forEach((row, c) => {
-      readDistances(row, keys, places, found, distances);
-      (this.#cells[c] as SignedDistances).positive.add(distances, found);
+    this.#measures.forEach(({ row }, c) => {
+      readDistances(row, rows, found, distances);
+      this.#counts[c]?.positive.add(distances, found);
       this.#decide(query, c, distances, found);
-      if (c !== this.#oldOld || this.#both === null) return;
-      raiseDistances(rows[this.#newOld] as ScoredRow, keys, places, found, distances);
-      this.#both.positive.add(distances, found);
     });
+    this.#both?.takePositives(rows, found, distances);
     if (this.#waitingEnd.length > 0) this.#waitingEnd[query] = this.#waitingSize;
   }
 
   /** Counts a query's same-class pairs at the old thresholds, or keeps them until those are known. */
   #decide(query: number, cell: number, distances: Float64Array, size: number): void {
-    const accepted = this.#accepted.get(this.#names[cell] as CellName);
+    const accepted = this.#accepted.get((this.#measures[cell] as CellMeasure).name);
     if (accepted === undefined) return;
     const { oldThresholds } = this.#request;
     if (oldThresholds === null) {
@@ -146,15 +158,22 @@ export class VerificationPass {
     const { far } = this.#request;
     const pairs = countPairs(this.#setup);
     const limits = far.map((rate) => pairsWithin(rate, pairs.negative));
-    let missed = this.#cells.some(
-      ({ negative }) => !negative.axis.open && limits.some((limit) => negative.total <= limit),
-    );
-    const oldThresholds =
-      this.#request.oldThresholds ??
-      limits.map((limit) => (this.#cells[this.#oldOld] as SignedDistances).negative.largestWithin(limit));
-    const largest = Math.max(...oldThresholds.map((threshold) => threshold ?? Number.NEGATIVE_INFINITY));
-    if (this.#cells.some(({ negative }, c) => this.#names[c] !== 'oldNew' && reachOf(negative.axis) < largest))
-      missed = true;
+    const stretches = new Map(this.#measures.map((measure) => [measure.name, measure.stretches]));
+    const cells = new Map<CellName, SignedDistances>();
+    let missed = false;
+    this.#measures.forEach(({ name }, c) => {
+      const { positive, fine, windows, places } = this.#counts[c] as CellCounts;
+      const counts = (stretches.get(name) as SignedCounts).negative;
+      const negative = new WindowedCounts(windows, fine, between(windows, places, counts));
+      cells.set(name, { positive, negative });
+      if (limits.some((limit) => negative.largestWithin(limit) === undefined)) missed = true;
+    });
+    const old = cells.get('oldOld')?.negative;
+    const oldThresholds = this.#request.oldThresholds ?? limits.map((limit) => old?.largestWithin(limit) ?? null);
+    for (const [name, { negative }] of cells) {
+      if (name === 'oldNew') continue;
+      if (oldThresholds.some((threshold) => threshold !== null && !negative.covers(threshold))) missed = true;
+    }
     const accepted = this.#accepted.get('newOld');
     if (accepted !== undefined && this.#request.oldThresholds === null) {
       let from = 0;
@@ -163,13 +182,128 @@ export class VerificationPass {
       });
     }
     return {
-      cells: new Map(this.#names.map((name, c) => [name, this.#cells[c] as SignedDistances])),
-      both: this.#both,
+      cells,
+      stretches,
+      both: this.#both?.counts ?? null,
       oldThresholds,
       accepted: this.#accepted,
       missed,
     };
   }
+}
+
+/** Pairs by the larger of their distances in oldOld and newOld, in the windows of oldOld. */
+class BothCounts {
+  readonly #oldOld: CellMeasure;
+  readonly #newOld: CellMeasure;
+  readonly #setup: PairSetup;
+  readonly #shift: number;
+  readonly #positive: DistanceCounts;
+  readonly #fine: DistanceCounts;
+  readonly #windows: readonly Window[];
+  readonly #oldPlaces: Uint8Array;
+  readonly #newPlaces: Uint8Array;
+  /** Different-class pairs by the larger of their two places (see `placesOf`); odd ones are looked at. */
+  readonly #found: Float64Array;
+
+  constructor(
+    oldOld: CellMeasure,
+    newOld: CellMeasure,
+    ranker: Pick<RowRanker, 'shift' | 'stretches'>,
+    setup: PairSetup,
+    request: VerificationRequest,
+    pairs: { positive: number; negative: number },
+  ) {
+    const { axis, windows } = request.windows.get('oldOld') as CellWindows;
+    this.#oldOld = oldOld;
+    this.#newOld = newOld;
+    this.#setup = setup;
+    this.#shift = ranker.shift;
+    this.#positive = new DistanceCounts(axis, pairs.positive);
+    this.#fine = new DistanceCounts(axis, pairs.negative);
+    this.#windows = windows;
+    this.#oldPlaces = placesOf(windows, oldOld.axis, ranker);
+    this.#newPlaces = placesOf(windows, newOld.axis, ranker);
+    this.#found = new Float64Array(2 * windows.length + 1);
+  }
+
+  get counts(): SignedDistances {
+    const outside = Float64Array.from(this.#windows, (_, k) => this.#found[2 * k] as number);
+    return { positive: this.#positive, negative: new WindowedCounts(this.#windows, this.#fine, outside) };
+  }
+
+  takeNegatives(query: number, rows: Int32Array, distances: Float64Array): void {
+    const { gallery, galleryLabel, queryLabel } = this.#setup;
+    const { bins: oldBins, offset: oldOffset } = this.#oldOld.row;
+    const { bins: newBins, offset: newOffset } = this.#newOld.row;
+    const oldPlaces = this.#oldPlaces;
+    const newPlaces = this.#newPlaces;
+    const found = this.#found;
+    const shift = this.#shift;
+    const beyond = found.length - 1;
+    const label = queryLabel[query] as number;
+    let wanted = 0;
+    for (let row = 0; row < gallery; row++) {
+      const before = oldPlaces[(oldBins[oldOffset + row] as number) >> shift] as number;
+      const after = newPlaces[(newBins[newOffset + row] as number) >> shift] as number;
+      const place = before > after ? before : after;
+      // Most pairs are far under one of the models.
+      if (place === beyond || galleryLabel[row] === label) continue;
+      found[place] = (found[place] as number) + 1;
+      if (place % 2 === 1) rows[wanted++] = row;
+    }
+    this.#readLarger(rows, wanted, distances);
+    this.#fine.add(distances, wanted);
+  }
+
+  takePositives(rows: Int32Array, size: number, distances: Float64Array): void {
+    this.#readLarger(rows, size, distances);
+    this.#positive.add(distances, size);
+  }
+
+  #readLarger(rows: Int32Array, size: number, distances: Float64Array): void {
+    readDistances(this.#oldOld.row, rows, size, distances);
+    const { keys, offset, keyOffset, squared } = this.#newOld.row;
+    for (let i = 0; i < size; i++) {
+      const other = (keys[offset + (rows[i] as number)] as number) + keyOffset;
+      distances[i] = Math.max(distances[i] as number, squared ? Math.sqrt(Math.max(0, other)) : other);
+    }
+  }
+}
+
+/**
+ * The place of each stretch of bins among windows: 2 k + 1 where window k may reach into it, 2 k where it lies before
+ * window k and behind the one before. One stretch more on each side counts as reached, for the rounding of bins.
+ */
+function placesOf(
+  windows: readonly Window[],
+  { low, perUnit }: BinAxis,
+  { shift, stretches }: Pick<RowRanker, 'shift' | 'stretches'>,
+): Uint8Array {
+  const stretchOf = (distance: number) =>
+    Math.max(0, Math.min(BINS - 1, Math.floor((distance - low) * perUnit))) >> shift;
+  const places = new Uint8Array(stretches);
+  let from = 0;
+  windows.forEach((window, k) => {
+    const first = Math.max(0, stretchOf(window.low) - 1);
+    const end = Math.min(stretches, stretchOf(window.high) + 2);
+    if (first > from) places.fill(2 * k, from, first);
+    // Where two windows reach, it is the later one's: what counts as nearer than that must be so.
+    places.fill(2 * k + 1, first, end);
+    from = end;
+  });
+  return places.fill(2 * windows.length, from);
+}
+
+/** Pairs in the stretches before each window and behind the one before. */
+function between(windows: readonly Window[], places: Uint8Array, counts: Float64Array): Float64Array {
+  const outside = new Float64Array(windows.length);
+  places.forEach((place, stretch) => {
+    if (place % 2 === 0 && place / 2 < windows.length) {
+      outside[place / 2] = (outside[place / 2] as number) + (counts[stretch] as number);
+    }
+  });
+  return outside;
 }
 
 /** The most pairs of `pairs` whose share is at most `rate`. */
@@ -191,31 +325,16 @@ export function countPairs({ queryLabel, classStart, gallery, matchCount }: Pair
   return { positive, negative };
 }
 
-/** The distances of some places of a row. */
+/** The distances of some gallery rows in a row of scores. */
 function readDistances(
-  { offset, keyOffset, squared }: ScoredRow,
-  keys: Float32Array,
-  places: Int32Array,
+  { keys, offset, keyOffset, squared }: CellRow,
+  rows: Int32Array,
   size: number,
   into: Float64Array,
 ): void {
-  for (let i = 0; i < size; i++) into[i] = (keys[offset + (places[i] as number)] as number) + keyOffset;
+  for (let i = 0; i < size; i++) into[i] = (keys[offset + (rows[i] as number)] as number) + keyOffset;
   if (!squared) return;
   for (let i = 0; i < size; i++) into[i] = Math.sqrt(Math.max(0, into[i] as number));
-}
-
-/** Raises distances to those of the same places in another row, where these are larger. */
-function raiseDistances(
-  { offset, keyOffset, squared }: ScoredRow,
-  keys: Float32Array,
-  places: Int32Array,
-  size: number,
-  distances: Float64Array,
-): void {
-  for (let i = 0; i < size; i++) {
-    const other = (keys[offset + (places[i] as number)] as number) + keyOffset;
-    distances[i] = Math.max(distances[i] as number, squared ? Math.sqrt(Math.max(0, other)) : other);
-  }
 }
 
 function countAtMost(
@@ -233,25 +352,12 @@ function countAtMost(
   }
 }
 
-/**
- * Lists the places of a row whose bin is at most `last`. Without branches, which would be mispredicted all the time.
- * @returns how many
- */
-function listNear(bins: Uint16Array, offset: number, length: number, last: number, places: Int32Array): number {
-  let found = 0;
-  for (let place = 0; place < length; place++) {
-    places[found] = place;
-    found += 1 - ((last - (bins[offset + place] as number)) >>> 31);
-  }
-  return found;
-}
-
-/** Keeps the places of other classes. */
-function dropClass(places: Int32Array, size: number, labels: Int32Array, label: number): number {
+/** Those of the listed gallery rows that are of another class. */
+function otherClasses(listed: Int32Array, size: number, labels: Int32Array, label: number, into: Int32Array): number {
   let found = 0;
   for (let i = 0; i < size; i++) {
-    const place = places[i] as number;
-    if (labels[place] !== label) places[found++] = place;
+    const row = listed[i] as number;
+    if (labels[row] !== label) into[found++] = row;
   }
   return found;
 }

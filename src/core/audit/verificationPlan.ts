@@ -2,9 +2,9 @@ import type { CellName, Distance } from '../contract/report.ts';
 import type { Progress } from '../contract/runs.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
 import { createRandom, type Random } from '../numeric/random.ts';
-import { type CellSample, fineAxes } from './fineAxes.ts';
 import type { PairSetup } from './pairSetup.ts';
 import { measureRetrieval, type RetrievalFigures, type RetrievalInput } from './retrieval.ts';
+import { type CellSample, thresholdWindows } from './thresholdWindows.ts';
 import { loadMatrix, type Matrix, type VectorForm } from './vectors.ts';
 import { countPairs, MOST_WAITING } from './verificationPass.ts';
 
@@ -13,7 +13,7 @@ const TABULATED = [1e-1, 1e-2, 1e-3, 1e-4];
 /** Different-class pairs that a rate must allow to be accepted. */
 const FEWEST_ACCEPTED = 10;
 /** Rows of each side that show where a cell's distances lie. */
-const SAMPLE_ROWS = 500;
+const SAMPLE_ROWS = 1500;
 
 /** Rates whose thresholds are worth tabulating, descending (metrics.md section 3). */
 export function tabulatedFars(operatingFar: number, negativePairs: number): number[] {
@@ -37,7 +37,6 @@ export interface VerificationPlan {
   far: number[];
   samples: Map<CellName, CellSample>;
   pairs: { positive: number; negative: number };
-  seed: number;
 }
 
 /** @returns null where no rate has enough different-class pairs */
@@ -61,7 +60,7 @@ export async function planVerification(
       galleryLabel: galleryRows.map((row) => setup.galleryLabel[row] as number),
     });
   }
-  return { far, samples, pairs, seed };
+  return { far, samples, pairs };
 }
 
 /**
@@ -76,7 +75,7 @@ export async function measureWithThresholds(
   hooks: { progress: Progress; signal?: AbortSignal },
 ): Promise<RetrievalFigures> {
   if (plan === null) return measureRetrieval(input, hooks);
-  const { far, pairs, samples, seed } = plan;
+  const { far, pairs, samples } = plan;
   let known = oldThresholds;
   if (known === null && input.cells.length > 1 && pairs.positive > MOST_WAITING) {
     const { triplets: _, histogramEdges: __, ...bare } = input;
@@ -84,10 +83,15 @@ export async function measureWithThresholds(
     const { verification } = await measureWithThresholds({ ...bare, cells: oldOld }, plan, null, hooks);
     known = verification?.oldThresholds ?? null;
   }
-  const measure = (open: boolean) => {
-    const options = { farthest: far[0] as number, pairs: pairs.positive + pairs.negative, open, seed };
-    const axes = fineAxes(input.distance, samples, options);
-    return measureRetrieval({ ...input, verification: { far, axes, oldThresholds: known } }, hooks);
+  const measure = async (open: boolean) => {
+    const asked = new Map([...samples].filter(([name]) => input.cells.some((cell) => cell.name === name)));
+    const windows = await thresholdWindows(
+      input.distance,
+      asked,
+      { far, pairs: pairs.positive + pairs.negative, open, oldThresholds: known, threads: input.threads },
+      hooks,
+    );
+    return measureRetrieval({ ...input, verification: { far, windows, oldThresholds: known } }, hooks);
   };
   const figures = await measure(false);
   return figures.verification?.missed ? measure(true) : figures;

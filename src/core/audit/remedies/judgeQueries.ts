@@ -56,7 +56,7 @@ export function restoringThreshold(
   const negative = countPairs(setup).negative;
   const counts = figures.verification?.cells.get('newOld')?.negative;
   if (counts === undefined || !tabulatedFars(operatingFar, negative).includes(operatingFar)) return null;
-  return counts.largestWithin(pairsWithin(operatingFar, negative));
+  return counts.largestWithin(pairsWithin(operatingFar, negative)) ?? null;
 }
 
 /**

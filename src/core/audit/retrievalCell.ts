@@ -1,0 +1,218 @@
+import type { CellName, Distance } from '../contract/report.ts';
+import { histogramEdges } from './histogramEdges.ts';
+import type { PairSetup } from './pairSetup.ts';
+import type { RowRanker, ScoredRow } from './retrievalRow.ts';
+import { BINS, type BinAxis, type ScoredRows } from './retrievalScores.ts';
+import type { Matrix } from './vectors.ts';
+
+/** Retrieval figures of one cell, one entry a query (metrics.md section 3). */
+export interface PerQuery {
+  /** Rank of the nearest match, from 1; 0 for queries without a match. */
+  firstMatchRank: Int32Array;
+  /** Gallery row ranked first, the self pair dropped; -1 for queries without a match. */
+  nearest: Int32Array;
+  /** In [0, 1], more is better; NaN for queries without a match. */
+  averagePrecision: Float64Array;
+  mapAtR: Float64Array;
+  rPrecision: Float64Array;
+}
+
+/** Pairs of a cell by class relation, self pairs dropped, one entry a bin or stretch of bins. */
+export interface SignedCounts {
+  positive: Float64Array;
+  negative: Float64Array;
+}
+
+/** One query's row of scores in one cell, and how to read it. */
+export interface CellRow extends ScoredRow {
+  /** Key + this = distance (euclidean: squared distance). */
+  keyOffset: number;
+  squared: boolean;
+}
+
+/** Random pairs that show where a cell's distances lie. */
+const OWN_AXIS_PAIRS = 4000;
+/** A cell whose distances fill less than this share of the histograms' axis gets an axis of its own for ranking. */
+const NARROW_SHARE = 1 / 8;
+
+/** One cell: its axis of bins, and what its rows add up to. */
+export class CellMeasure {
+  readonly name: CellName;
+  readonly query: Matrix;
+  readonly axis: BinAxis;
+  readonly figures: PerQuery;
+  /** The row at hand. */
+  readonly row: CellRow;
+  readonly #setup: PairSetup;
+  readonly #shift: number;
+  readonly #edges: readonly number[] | null;
+  /** Bins in one bin of the histogram; 0: the two axes are not the same. */
+  readonly #binsPerEdge: number;
+  /** Pairs per stretch of bins. */
+  readonly #all: Float64Array;
+  readonly #positive: Float64Array;
+  /** Pairs per bin of the histogram, where its axis is another. */
+  readonly #apart: SignedCounts | null;
+  readonly #matches: Int32Array;
+
+  /** @param firstBlock some rows of the gallery, which show where the distances lie */
+  constructor(
+    { name, query }: { name: CellName; query: Matrix },
+    {
+      distance,
+      setup,
+      histogramEdges: edges,
+    }: {
+      distance: Distance;
+      setup: PairSetup;
+      histogramEdges?: readonly number[];
+    },
+    firstBlock: Matrix,
+    { shift, stretches }: Pick<RowRanker, 'shift' | 'stretches'>,
+  ) {
+    this.name = name;
+    this.query = query;
+    this.#setup = setup;
+    this.#shift = shift;
+    this.#edges = edges ?? null;
+    // Where this cell's distances lie decides only how fast ranking is, so any seed will do.
+    const own = histogramEdges(distance, [{ query, gallery: firstBlock }], 0, OWN_AXIS_PAIRS);
+    const shared = edges !== undefined && range(own) >= range(edges) * NARROW_SHARE;
+    const used = shared ? edges : own;
+    // Whole stretches, so that histograms are sums over them.
+    const binsPerEdge = Math.floor(BINS / (used.length - 1) / 2 ** shift) * 2 ** shift;
+    this.axis = { low: used[0] as number, perUnit: ((used.length - 1) * binsPerEdge) / range(used) };
+    this.#binsPerEdge = shared ? binsPerEdge : 0;
+    this.#all = new Float64Array(stretches);
+    this.#positive = new Float64Array(stretches);
+    const apart = edges !== undefined && !shared;
+    this.#apart = apart
+      ? { positive: new Float64Array(edges.length - 1), negative: new Float64Array(edges.length - 1) }
+      : null;
+    this.#matches = new Int32Array(Math.max(1, largest(setup.matchCount)));
+    this.row = {
+      keys: new Float32Array(0),
+      bins: new Uint16Array(0),
+      offset: 0,
+      keyOffset: 0,
+      squared: distance === 'euclidean',
+    };
+    this.figures = {
+      firstMatchRank: new Int32Array(setup.queries),
+      nearest: new Int32Array(setup.queries).fill(-1),
+      averagePrecision: new Float64Array(setup.queries).fill(Number.NaN),
+      mapAtR: new Float64Array(setup.queries).fill(Number.NaN),
+      rPrecision: new Float64Array(setup.queries).fill(Number.NaN),
+    };
+  }
+
+  /** Takes a row at hand. */
+  turnTo({ keys, bins }: ScoredRows, offset: number, keyOffset: number): void {
+    this.row.keys = keys;
+    this.row.bins = bins;
+    this.row.offset = offset;
+    this.row.keyOffset = keyOffset;
+  }
+
+  /** Measures the row at hand, which is of this query. */
+  measure(query: number, ranker: RowRanker, marks: Uint8Array): void {
+    const setup = this.#setup;
+    const { bins, offset } = this.row;
+    const self = setup.selfOf[query] as number;
+    const label = setup.queryLabel[query] as number;
+    const matches = this.#matches;
+    const positive = this.#positive;
+    let count = 0;
+    for (let k = setup.classStart[label] as number; k < (setup.classStart[label + 1] as number); k++) {
+      const row = setup.classRows[k] as number;
+      if (row === self) continue;
+      matches[count++] = row;
+      const stretch = (bins[offset + row] as number) >> this.#shift;
+      positive[stretch] = (positive[stretch] as number) + 1;
+    }
+    ranker.rank(this.row, matches, count, self, marks, this.#all);
+    if (this.#apart !== null) this.#countByDistance(this.#apart, count, self);
+    if (count > 0) this.#score(query, ranker, count);
+  }
+
+  /** Average precision, map@r and rPrecision from the ranks of the matches ("A Metric Learning Reality Check", 2020). */
+  #score(query: number, ranker: RowRanker, count: number): void {
+    const { ranks } = ranker;
+    let precision = 0;
+    let precisionWithin = 0;
+    let within = 0;
+    for (let i = 0; i < count; i++) {
+      const rank = ranks[i] as number;
+      const share = (i + 1) / rank;
+      precision += share;
+      if (rank <= count) {
+        precisionWithin += share;
+        within++;
+      }
+    }
+    const { figures } = this;
+    figures.firstMatchRank[query] = ranks[0] as number;
+    figures.nearest[query] = ranker.nearest;
+    figures.averagePrecision[query] = precision / count;
+    figures.mapAtR[query] = precisionWithin / count;
+    figures.rPrecision[query] = within / count;
+  }
+
+  /** The histogram of a row whose bins follow another axis. */
+  #countByDistance({ positive, negative }: SignedCounts, matchCount: number, self: number): void {
+    const { keys, offset, keyOffset, squared } = this.row;
+    const edges = this.#edges as readonly number[];
+    const low = edges[0] as number;
+    const last = edges.length - 2;
+    const perUnit = (edges.length - 1) / range(edges);
+    const binAt = (row: number): number => {
+      const key = (keys[offset + row] as number) + keyOffset;
+      const d = squared ? Math.sqrt(Math.max(0, key)) : key;
+      return Math.max(0, Math.min(last, Math.floor((d - low) * perUnit)));
+    };
+    const { gallery } = this.#setup;
+    for (let row = 0; row < gallery; row++) {
+      if (row === self) continue;
+      const bin = binAt(row);
+      negative[bin] = (negative[bin] as number) + 1;
+    }
+    for (let i = 0; i < matchCount; i++) {
+      const bin = binAt(this.#matches[i] as number);
+      positive[bin] = (positive[bin] as number) + 1;
+      negative[bin] = (negative[bin] as number) - 1;
+    }
+  }
+
+  /** Pairs per stretch of bins. */
+  get stretches(): SignedCounts {
+    const positive = this.#positive;
+    return { positive, negative: this.#all.map((count, stretch) => count - (positive[stretch] as number)) };
+  }
+
+  /** Pairs between the edges that were asked for, what lies beyond in the end bins; null without edges. */
+  histogram(): SignedCounts | null {
+    if (this.#apart !== null || this.#edges === null) return this.#apart;
+    const perEdge = this.#binsPerEdge >> this.#shift;
+    const last = this.#edges.length - 2;
+    const gathered = (stretches: Float64Array) => {
+      const counts = new Float64Array(last + 1);
+      stretches.forEach((count, stretch) => {
+        const bin = Math.min(last, Math.floor(stretch / perEdge));
+        counts[bin] = (counts[bin] as number) + count;
+      });
+      return counts;
+    };
+    const { positive, negative } = this.stretches;
+    return { positive: gathered(positive), negative: gathered(negative) };
+  }
+}
+
+function largest(values: Int32Array): number {
+  let most = 0;
+  for (const value of values) if (value > most) most = value;
+  return most;
+}
+
+function range(edges: readonly number[]): number {
+  return (edges[edges.length - 1] as number) - (edges[0] as number);
+}

@@ -1,0 +1,212 @@
+import type { CellName, Distance } from '../contract/report.ts';
+import type { Progress } from '../contract/runs.ts';
+import { vectorsInMemory } from '../data/vectorSource.ts';
+import { type FineAxis, MOST_KEPT } from './distanceCounts.ts';
+import { histogramEdges } from './histogramEdges.ts';
+import { BINS, type BinAxis, RowScorer } from './retrievalScores.ts';
+import { BlockReader, type Matrix } from './vectors.ts';
+import type { CellWindows } from './verificationPass.ts';
+import { joinWindows, WHOLE, type Window } from './windowedCounts.ts';
+
+/** Bins a unit of cosine distance, or in the spread of other distances: thresholds are exact to 1e-6 of it. */
+const FINE = 1_048_576;
+/** The same where all pairs are kept one by one, and bins only make them quick to find. */
+const COARSE = 16_384;
+/** A window reaches so many standard errors of the sample's FAR to each side; beyond, another pass is needed. */
+const STANDARD_ERRORS = 6;
+/** Memory for the sample's scores. */
+const SCORE_BYTES = 67_108_864;
+
+/** Some rows of one cell's vectors, and their classes. */
+export interface CellSample {
+  query: Matrix;
+  queryLabel: Int32Array;
+  gallery: Matrix;
+  galleryLabel: Int32Array;
+}
+
+export interface WindowOptions {
+  /** Rates, descending. */
+  far: readonly number[];
+  /** Pairs of a cell; few are counted wherever they lie. */
+  pairs: number;
+  /** Count wherever they lie whatever their number. */
+  open: boolean;
+  /** Of oldOld, where they are known. */
+  oldThresholds: readonly (number | null)[] | null;
+  threads: number | null;
+}
+
+/**
+ * Where the distances of each cell are counted one by one: around its own threshold and that of oldOld at each FAR, as
+ * the pairs of a sample tell.
+ */
+export async function thresholdWindows(
+  distance: Distance,
+  samples: ReadonlyMap<CellName, CellSample>,
+  options: WindowOptions,
+  hooks: { progress: Progress; signal?: AbortSignal },
+): Promise<Map<CellName, CellWindows>> {
+  const few = options.pairs <= MOST_KEPT;
+  const own = new Map<CellName, { whole: FineAxis; windows: Window[] }>();
+  for (const [name, sample] of samples) {
+    const pairs = await scoreSample(distance, sample, options.threads, hooks);
+    const whole = wholeAxis(distance, pairs, few ? COARSE : FINE);
+    own.set(name, { whole, windows: few || options.open ? [WHOLE] : options.far.map((far) => windowAt(far, pairs)) });
+  }
+  const ofOld =
+    options.oldThresholds?.flatMap((threshold) => (threshold === null ? [] : [{ low: threshold, high: threshold }])) ??
+    own.get('oldOld')?.windows ??
+    [];
+  return new Map(
+    Array.from(own, ([name, { whole, windows: found }]) => {
+      const windows = joinWindows(name === 'oldNew' ? found : [...found, ...ofOld]);
+      const end = windows.at(-1)?.high ?? 0;
+      const bins = Math.ceil((end - whole.low) * whole.perUnit) + 1;
+      const axis = bins < whole.bins ? { ...whole, bins: Math.max(1, bins), open: false } : whole;
+      return [name, { axis, windows }];
+    }),
+  );
+}
+
+/** The pairs of a sample by bins of their distance. */
+interface SamplePairs {
+  axis: BinAxis;
+  /** Of all pairs, and of those of different classes: how many in each bin. */
+  all: Float64Array;
+  different: Float64Array;
+  /** Bins of the pairs of different classes, those with the largest bins left out: sample rows, columns, bins. */
+  rowOf: Int32Array;
+  columnOf: Int32Array;
+  binOf: Uint16Array;
+  /** Pairs of different classes of each row and column. */
+  inRow: Float64Array;
+  inColumn: Float64Array;
+}
+
+async function scoreSample(
+  distance: Distance,
+  { query, queryLabel, gallery, galleryLabel }: CellSample,
+  threads: number | null,
+  hooks: { progress: Progress; signal?: AbortSignal },
+): Promise<SamplePairs> {
+  const edges = histogramEdges(distance, [{ query, gallery }], 0);
+  const low = edges[0] as number;
+  const axis = { low, perUnit: BINS / ((edges.at(-1) as number) - low) };
+  const source = vectorsInMemory('sample', gallery.values, gallery.columns);
+  const reader = new BlockReader(source, { columns: gallery.columns, normalise: false }, gallery.rows);
+  const scorer = await RowScorer.open({
+    distance,
+    cells: [{ query, axis }],
+    gallery: reader,
+    first: gallery,
+    threads,
+    scoreBytes: SCORE_BYTES,
+  });
+  const width = gallery.rows;
+  const rowOf = new Int32Array(query.rows * width);
+  const columnOf = new Int32Array(rowOf.length);
+  const binOf = new Uint16Array(rowOf.length);
+  const all = new Float64Array(BINS);
+  let size = 0;
+  try {
+    for (let start = 0; start < query.rows; start += scorer.runQueries) {
+      const count = Math.min(scorer.runQueries, query.rows - start);
+      const [scores] = await scorer.score(start, count, hooks);
+      const bins = scores?.bins as Uint16Array;
+      for (let row = 0; row < count; row++) {
+        for (let column = 0; column < width; column++) {
+          const bin = bins[row * width + column] as number;
+          all[bin] = (all[bin] as number) + 1;
+          if (queryLabel[start + row] === galleryLabel[column]) continue;
+          rowOf[size] = start + row;
+          columnOf[size] = column;
+          binOf[size++] = bin;
+        }
+      }
+    }
+  } finally {
+    await scorer.release();
+  }
+  const different = new Float64Array(BINS);
+  const inRow = new Float64Array(query.rows);
+  const inColumn = new Float64Array(width);
+  for (let pair = 0; pair < size; pair++) {
+    const bin = binOf[pair] as number;
+    const row = rowOf[pair] as number;
+    const column = columnOf[pair] as number;
+    different[bin] = (different[bin] as number) + 1;
+    inRow[row] = (inRow[row] as number) + 1;
+    inColumn[column] = (inColumn[column] as number) + 1;
+  }
+  return {
+    axis,
+    all,
+    different,
+    rowOf: rowOf.subarray(0, size),
+    columnOf: columnOf.subarray(0, size),
+    binOf: binOf.subarray(0, size),
+    inRow,
+    inColumn,
+  };
+}
+
+/**
+ * Distances between which the threshold at a FAR lies, unless the sample errs by many standard errors. Pairs share
+ * rows and columns, so the error is that of the rows' FARs, and of the columns'.
+ */
+function windowAt(far: number, { axis, different, rowOf, columnOf, binOf, inRow, inColumn }: SamplePairs): Window {
+  const pairs = binOf.length;
+  const middle = binAt(different, far);
+  const row = new Float64Array(inRow.length);
+  const column = new Float64Array(inColumn.length);
+  for (let pair = 0; pair < pairs; pair++) {
+    if ((binOf[pair] as number) > middle) continue;
+    row[rowOf[pair] as number] = (row[rowOf[pair] as number] as number) + 1;
+    column[columnOf[pair] as number] = (column[columnOf[pair] as number] as number) + 1;
+  }
+  const error = Math.sqrt(squaredError(row, inRow) + squaredError(column, inColumn));
+  const room = STANDARD_ERRORS * error + 1 / pairs;
+  const first = binAt(different, far - room);
+  const last = binAt(different, far + room);
+  return {
+    low: first <= 0 ? WHOLE.low : axis.low + first / axis.perUnit,
+    high: last >= BINS - 1 ? WHOLE.high : axis.low + (last + 1) / axis.perUnit,
+  };
+}
+
+/** The bin in which a share of the counted pairs is reached; -1 for none, the last for more than all. */
+function binAt(counts: Float64Array, share: number): number {
+  if (share <= 0) return -1;
+  const wanted = share * counts.reduce((sum, count) => sum + count, 0);
+  let sum = 0;
+  for (let bin = 0; bin < BINS; bin++) {
+    sum += counts[bin] as number;
+    if (sum >= wanted && sum > 0) return bin;
+  }
+  return BINS - 1;
+}
+
+/** Of the mean of the shares near / total over entries that have a total. */
+function squaredError(near: Float64Array, total: Float64Array): number {
+  const shares = Array.from(near, (count, i) => count / (total[i] as number)).filter((share) => !Number.isNaN(share));
+  if (shares.length < 2) return 1;
+  const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
+  const squares = shares.reduce((sum, share) => sum + (share - mean) ** 2, 0);
+  return squares / (shares.length - 1) / shares.length;
+}
+
+/**
+ * An axis for all distances of a cell. Cosine distances have known ends; of others it reaches on both sides of 98 % of
+ * the sample as far again, because a few outliers must not cost the rest its resolution.
+ */
+function wholeAxis(distance: Distance, { axis, all }: SamplePairs, resolution: number): FineAxis {
+  if (distance === 'cosine') return { low: 0, perUnit: resolution, bins: 2 * resolution, open: true };
+  const near = axis.low + binAt(all, 0.01) / axis.perUnit;
+  const far = axis.low + (binAt(all, 0.99) + 1) / axis.perUnit;
+  // Equal distances still need bins of some width.
+  const spread = Math.max(far - near, 1e-6 * Math.abs(far), 1e-30);
+  const low = distance === 'euclidean' ? Math.max(0, near - spread) : near - spread;
+  const perUnit = resolution / spread;
+  return { low, perUnit, bins: Math.ceil((far + spread - low) * perUnit), open: true };
+}
