@@ -231,21 +231,24 @@ export class RowRanker {
     const end = offset + this.#candidates.length;
     let nearest = -1;
     let best = Number.POSITIVE_INFINITY;
-    for (let at = offset; at < end; at++) {
-      // Four at a time while none is in the first stretch.
-      while (
+    for (let at = offset; at < end; ) {
+      // Four at a time while none is in the first stretch: then no difference is negative.
+      if (
         at + 3 < end &&
-        (bins[at] as number) >= limit &&
-        (bins[at + 1] as number) >= limit &&
-        (bins[at + 2] as number) >= limit &&
-        (bins[at + 3] as number) >= limit
+        (((bins[at] as number) - limit) |
+          ((bins[at + 1] as number) - limit) |
+          ((bins[at + 2] as number) - limit) |
+          ((bins[at + 3] as number) - limit)) >=
+          0
       ) {
         at += 4;
+        continue;
       }
-      if (at >= end) break;
-      if ((bins[at] as number) >= limit || at - offset === self) continue;
-      const key = keys[at] as number;
-      if (nearest < 0 || key < best) {
+      const last = Math.min(end, at + 4);
+      for (; at < last; at++) {
+        if ((bins[at] as number) >= limit || at - offset === self) continue;
+        const key = keys[at] as number;
+        if (nearest >= 0 && key >= best) continue;
         best = key;
         nearest = at - offset;
       }

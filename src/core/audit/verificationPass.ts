@@ -203,6 +203,9 @@ class BothCounts {
   readonly #windows: readonly Window[];
   readonly #oldPlaces: Uint8Array;
   readonly #newPlaces: Uint8Array;
+  /** Bins from here on lie beyond all windows. */
+  readonly #oldEnd: number;
+  readonly #newEnd: number;
   /** Different-class pairs by the larger of their two places (see `placesOf`); odd ones are looked at. */
   readonly #found: Float64Array;
 
@@ -224,7 +227,12 @@ class BothCounts {
     this.#windows = windows;
     this.#oldPlaces = placesOf(windows, oldOld.axis, ranker);
     this.#newPlaces = placesOf(windows, newOld.axis, ranker);
-    this.#found = new Float64Array(2 * windows.length + 1);
+    const beyond = 2 * windows.length;
+    const endOf = (places: Uint8Array) =>
+      (places.includes(beyond) ? places.indexOf(beyond) : places.length) << ranker.shift;
+    this.#oldEnd = endOf(this.#oldPlaces);
+    this.#newEnd = endOf(this.#newPlaces);
+    this.#found = new Float64Array(beyond);
   }
 
   get counts(): SignedDistances {
@@ -233,27 +241,51 @@ class BothCounts {
   }
 
   takeNegatives(query: number, rows: Int32Array, distances: Float64Array): void {
-    const { gallery, galleryLabel, queryLabel } = this.#setup;
+    const { galleryLabel, queryLabel } = this.#setup;
+    const label = queryLabel[query] as number;
+    const near = this.#listNear(rows);
     const { bins: oldBins, offset: oldOffset } = this.#oldOld.row;
     const { bins: newBins, offset: newOffset } = this.#newOld.row;
-    const oldPlaces = this.#oldPlaces;
-    const newPlaces = this.#newPlaces;
-    const found = this.#found;
-    const shift = this.#shift;
-    const beyond = found.length - 1;
-    const label = queryLabel[query] as number;
     let wanted = 0;
-    for (let row = 0; row < gallery; row++) {
-      const before = oldPlaces[(oldBins[oldOffset + row] as number) >> shift] as number;
-      const after = newPlaces[(newBins[newOffset + row] as number) >> shift] as number;
-      const place = before > after ? before : after;
-      // Most pairs are far under one of the models.
-      if (place === beyond || galleryLabel[row] === label) continue;
-      found[place] = (found[place] as number) + 1;
+    for (let i = 0; i < near; i++) {
+      const row = rows[i] as number;
+      if (galleryLabel[row] === label) continue;
+      const place = Math.max(
+        this.#oldPlaces[(oldBins[oldOffset + row] as number) >> this.#shift] as number,
+        this.#newPlaces[(newBins[newOffset + row] as number) >> this.#shift] as number,
+      );
+      this.#found[place] = (this.#found[place] as number) + 1;
       if (place % 2 === 1) rows[wanted++] = row;
     }
     this.#readLarger(rows, wanted, distances);
     this.#fine.add(distances, wanted);
+  }
+
+  /** Lists gallery rows that are not beyond all windows under both models: few, so four at a time are passed over. */
+  #listNear(rows: Int32Array): number {
+    const { gallery } = this.#setup;
+    const { bins: oldBins, offset: oldOffset } = this.#oldOld.row;
+    const { bins: newBins, offset: newOffset } = this.#newOld.row;
+    const oldEnd = this.#oldEnd;
+    const newEnd = this.#newEnd;
+    // Negative where both bins are before their ends.
+    const sign = (row: number): number =>
+      ((oldBins[oldOffset + row] as number) - oldEnd) & ((newBins[newOffset + row] as number) - newEnd);
+    let near = 0;
+    let row = 0;
+    for (; row + 3 < gallery; row += 4) {
+      const a = sign(row);
+      const b = sign(row + 1);
+      const c = sign(row + 2);
+      const d = sign(row + 3);
+      if ((a | b | c | d) >= 0) continue;
+      if (a < 0) rows[near++] = row;
+      if (b < 0) rows[near++] = row + 1;
+      if (c < 0) rows[near++] = row + 2;
+      if (d < 0) rows[near++] = row + 3;
+    }
+    for (; row < gallery; row++) if (sign(row) < 0) rows[near++] = row;
+    return near;
   }
 
   takePositives(rows: Int32Array, size: number, distances: Float64Array): void {
