@@ -52,16 +52,24 @@ function unpack(
   first: number,
   count: number,
 ): void {
-  const limit = 2 ** bitWidth;
   let at = start;
-  // Below 2^40: sums and products stay exact in double where 32-bit operators would overflow.
   let held = 0;
   let bits = 0;
-  for (let i = 0; i < count; i++) {
-    while (bits < bitWidth) {
-      held += (bytes[at++] as number) * 2 ** bits;
-      bits += 8;
+  if (bitWidth <= 24) {
+    // At most 31 bits are held.
+    const mask = 2 ** bitWidth - 1;
+    for (let i = 0; i < count; i++) {
+      for (; bits < bitWidth; bits += 8) held |= (bytes[at++] as number) << bits;
+      into[first + i] = held & mask;
+      held >>>= bitWidth;
+      bits -= bitWidth;
     }
+    return;
+  }
+  // Below 2^40: sums and products stay exact in double where 32-bit operators would overflow.
+  const limit = 2 ** bitWidth;
+  for (let i = 0; i < count; i++) {
+    for (; bits < bitWidth; bits += 8) held += (bytes[at++] as number) * 2 ** bits;
     const value = held % limit;
     into[first + i] = value;
     held = (held - value) / limit;

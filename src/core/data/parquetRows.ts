@@ -147,7 +147,8 @@ function rawValues({ bytes, present, encoding }: ParquetPage, type: ParquetType,
 export function dictionaryIndices(page: ParquetPage, dictionaryLength: number): Uint32Array {
   const indices = new Uint32Array(page.present);
   decodeHybrid(page.bytes, 1, page.bytes.length, page.bytes[0] ?? 0, indices);
-  for (const index of indices) {
+  for (let i = 0; i < indices.length; i++) {
+    const index = indices[i] as number;
     if (index >= dictionaryLength)
       throw new Error(`value ${index} of a dictionary of ${dictionaryLength} is asked for`);
   }

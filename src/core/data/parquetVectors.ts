@@ -5,7 +5,7 @@ import { dictionaryIndices } from './parquetRows.ts';
 import { decodeFloats, type FloatType, floatBytes } from './rawTable.ts';
 import type { RowBlock, VectorStream } from './vectorArray.ts';
 
-/** Of a table with one column a component, a page of each is held: so much of all of them. */
+/** Of a table with one column a component, a page of each and its dictionary are held: so much of all of them. */
 const MAX_HELD_BYTES = 2 ** 30;
 
 /** No model makes longer vectors; a row is held in memory whole. */
@@ -111,11 +111,14 @@ function missingVector(file: string, column: ParquetColumn, row: number, isInsid
   );
 }
 
-/** Data pages with their values as float32. */
-async function* floatPages(
-  parquet: ParquetFile,
-  column: ParquetColumn,
-): AsyncGenerator<{ values: Float32Array; page: ParquetPage }> {
+/** A data page with its values as float32. */
+interface FloatPage {
+  values: Float32Array;
+  page: ParquetPage;
+  dictionaryBytes: number;
+}
+
+async function* floatPages(parquet: ParquetFile, column: ParquetColumn): AsyncGenerator<FloatPage> {
   const type = floatTypeOf(column);
   if (type === null) throw damagedParquet(parquet.file, `the column ${JSON.stringify(column.name)} is not of numbers`);
   const where = `a page of the column ${JSON.stringify(column.name)}`;
@@ -123,7 +126,7 @@ async function* floatPages(
   for await (const page of pagesOf(parquet, column)) {
     const values = guardParquet(parquet.file, where, () => floatsOf(page, type, dictionary));
     if (page.kind === 'dictionary') dictionary = values;
-    else yield { values, page };
+    else yield { values, page, dictionaryBytes: dictionary.byteLength };
   }
 }
 
@@ -132,9 +135,8 @@ function floatsOf(page: ParquetPage, type: FloatType, dictionary: Float32Array):
   const values = new Float32Array(present);
   if (present === 0) return values;
   if (encoding === 'RLE_DICTIONARY' || encoding === 'PLAIN_DICTIONARY') {
-    dictionaryIndices(page, dictionary.length).forEach((index, i) => {
-      values[i] = dictionary[index] as number;
-    });
+    const indices = dictionaryIndices(page, dictionary.length);
+    for (let i = 0; i < present; i++) values[i] = dictionary[indices[i] as number] as number;
     return values;
   }
   const width = floatBytes[type];
@@ -167,10 +169,12 @@ export async function openComponentColumns(file: string, names: readonly string[
 
 interface Cursor {
   column: ParquetColumn;
-  pages: AsyncGenerator<{ values: Float32Array; page: ParquetPage }>;
+  pages: AsyncGenerator<FloatPage>;
   values: Float32Array;
   /** Row of the first value of the page. */
   first: number;
+  /** Bytes of the page and its dictionary. */
+  held: number;
 }
 
 async function* componentBlocks(parquet: ParquetFile, names: readonly string[]): AsyncGenerator<RowBlock> {
@@ -178,7 +182,7 @@ async function* componentBlocks(parquet: ParquetFile, names: readonly string[]):
   const dimension = names.length;
   const cursors: Cursor[] = names.map((name) => {
     const column = columnOf(parquet, name);
-    return { column, pages: floatPages(parquet, column), values: new Float32Array(0), first: 0 };
+    return { column, pages: floatPages(parquet, column), values: new Float32Array(0), first: 0, held: 0 };
   });
   const rowsPerBlock = Math.max(1, Math.floor(2 ** 20 / dimension));
   try {
@@ -186,17 +190,15 @@ async function* componentBlocks(parquet: ParquetFile, names: readonly string[]):
       const rows = Math.min(rowsPerBlock, parquet.rows - start);
       const values = new Float32Array(rows * dimension);
       for (const [component, cursor] of cursors.entries()) {
-        for (let row = 0; row < rows; row++) {
-          while (start + row >= cursor.first + cursor.values.length) await nextPage(file, cursor);
-          values[row * dimension + component] = cursor.values[start + row - cursor.first] as number;
+        for (let row = 0; row < rows; ) {
+          while (start + row >= cursor.first + cursor.values.length) await nextPage(parquet, cursors, cursor);
+          const inPage = start + row - cursor.first;
+          const count = Math.min(rows - row, cursor.values.length - inPage);
+          for (let i = 0; i < count; i++) {
+            values[(row + i) * dimension + component] = cursor.values[inPage + i] as number;
+          }
+          row += count;
         }
-      }
-      if (cursors.reduce((sum, cursor) => sum + cursor.values.byteLength, 0) > MAX_HELD_BYTES) {
-        throw new BackcompatError(
-          'bad-file',
-          `${file} has pages too large to hold one of each of its ${dimension} columns in memory.`,
-          { place: { file }, remedy: 'Export the vectors as one column of lists, or with smaller pages.' },
-        );
       }
       yield { values, dimension };
     }
@@ -205,15 +207,23 @@ async function* componentBlocks(parquet: ParquetFile, names: readonly string[]):
   }
 }
 
-async function nextPage(file: string, cursor: Cursor): Promise<void> {
+async function nextPage(parquet: ParquetFile, cursors: readonly Cursor[], cursor: Cursor): Promise<void> {
+  const { file } = parquet;
   const { column } = cursor;
   cursor.first += cursor.values.length;
   const next = await cursor.pages.next();
   if (next.done) throw damagedParquet(file, `the column ${JSON.stringify(column.name)} ends before its rows`);
-  const { values, page } = next.value;
+  const { values, page, dictionaryBytes } = next.value;
   if (page.present < page.values) {
     const position = page.definition?.findIndex((level) => level !== column.maxDefinition) ?? 0;
     throw missingVector(file, column, cursor.first + position + 1, true);
   }
   cursor.values = values;
+  cursor.held = values.byteLength + dictionaryBytes;
+  if (cursors.reduce((sum, { held }) => sum + held, 0) <= MAX_HELD_BYTES) return;
+  throw new BackcompatError(
+    'bad-file',
+    `${file} has pages too large to hold one of each of its ${cursors.length} columns of numbers in memory.`,
+    { place: { file }, remedy: 'Export the vectors as one column of lists, or with smaller pages.' },
+  );
 }
