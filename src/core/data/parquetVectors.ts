@@ -178,7 +178,6 @@ interface Cursor {
 }
 
 async function* componentBlocks(parquet: ParquetFile, names: readonly string[]): AsyncGenerator<RowBlock> {
-  const { file } = parquet;
   const dimension = names.length;
   const cursors: Cursor[] = names.map((name) => {
     const column = columnOf(parquet, name);
