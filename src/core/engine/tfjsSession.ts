@@ -160,7 +160,11 @@ function layersModel(tf: typeof core, model: LayersModel): Loaded {
   }
   // A Sequential has no lists of names.
   const signatures = (tensors: LayersModel['inputs'], names: readonly string[] | undefined): Signature[] =>
-    tensors.map(({ name, dtype, shape }, index) => ({ name: names?.[index] ?? name, type: dtype, shape }));
+    tensors.map(({ name, dtype, shape }, index) => ({
+      name: names?.[index] ?? (name.split('/')[0] as string),
+      type: dtype,
+      shape,
+    }));
   const inputs = signatures(model.inputs, model.inputNames);
   const outputs = signatures(model.outputs, model.outputNames);
   return {
