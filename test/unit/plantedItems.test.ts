@@ -82,7 +82,7 @@ function transposed(matrix: Float64Array): Float64Array {
   return matrix.map((_, i) => matrix[(i % D) * D + Math.floor(i / D)] as number);
 }
 
-it('names every planted fault of items and components and no other', { timeout: 300_000 }, async () => {
+it('names every planted fault of items and components and no other', { timeout: 900_000 }, async () => {
   const tallies: Tally[] = [];
   for (const [name, cause, make] of plants) tallies.push(await tally(name, cause, make));
   console.log(tallyLines(tallies));

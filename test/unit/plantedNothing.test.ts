@@ -75,7 +75,7 @@ const clean: [name: string, make: (seed: number) => Planted][] = [
   ],
 ];
 
-it('names nothing on clean pairs', { timeout: 300_000 }, async () => {
+it('names nothing on clean pairs', { timeout: 900_000 }, async () => {
   const tallies: Tally[] = [];
   for (const [name, make] of clean) tallies.push(await tally(name, null, make));
   console.log(tallyLines(tallies));

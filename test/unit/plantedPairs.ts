@@ -38,7 +38,7 @@ export interface Shape {
   galleryPerClass: number;
 }
 
-export const plantedShape: Shape = { classes: 25, queriesPerClass: 16, galleryPerClass: 24 };
+export const plantedShape: Shape = { classes: 25, queriesPerClass: 8, galleryPerClass: 32 };
 
 export function labelsOf(shape: Shape): { queryLabels: Int32Array; galleryLabels: Int32Array } {
   const repeat = (per: number) => Int32Array.from({ length: shape.classes * per }, (_, i) => Math.floor(i / per));

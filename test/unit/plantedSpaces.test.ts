@@ -37,7 +37,7 @@ function shifted(seed: number, by: number, distance: 'cosine' | 'euclidean'): Pl
   return { ...pair, distance, new: pair.new.map((value, i) => value + by * (direction[i % D] as number)) };
 }
 
-it('names every planted change of the space and no other', { timeout: 300_000 }, async () => {
+it('names every planted change of the space and no other', { timeout: 900_000 }, async () => {
   const tallies: Tally[] = [];
   for (const [name, cause, make] of plants) tallies.push(await tally(name, cause, make));
   console.log(tallyLines(tallies));

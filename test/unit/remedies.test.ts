@@ -132,8 +132,15 @@ describe('remedies of a rotated model', () => {
     expect(unmended.cost).toMatch(/^100 % of the gallery/);
   });
 
+  it('are none where none is needed', async () => {
+    const { remedies, notes, verdict } = await audit(synthetic((better) => better));
+    expect(verdict).toMatchObject({ state: 'compatible', thresholds: 'kept' });
+    expect(remedies).toEqual([]);
+    expect(notes).toContain('No remedy was estimated: ranking and threshold hold without one.');
+  });
+
   it('says which could not be estimated for want of items', async () => {
-    const { remedies, notes } = await audit(synthetic((better) => better, 80));
+    const { remedies, notes } = await audit(synthetic((better) => rotate(better, rotation, columns), 80));
     expect(methodOf(remedies, 'procrustes')).toBeUndefined();
     expect(methodOf(remedies, 'linear')).toBeDefined();
     expect(notes?.join()).toContain('a rotation was not estimated');

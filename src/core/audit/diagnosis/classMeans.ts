@@ -14,6 +14,15 @@ export interface Exchange {
   cosine: number;
 }
 
+/** Shares of queries whose own class mean is the nearest, by query and gallery. */
+export interface ClassHits {
+  oldOld: number;
+  newOld: number;
+  newNew: number;
+  centred: number;
+  rotated: number | null;
+}
+
 export interface ClassEvidence {
   /** Classes looked at: those with at least 3 items in both sets, the largest first, at most 1,000. */
   classes: number;
@@ -21,7 +30,7 @@ export interface ClassEvidence {
    * Share of sampled queries of these classes whose class mean is the nearest, themselves left out: a quick look at
    * ranking that tells where a loss comes from. `centred`: new queries and old gallery each moved to the origin.
    */
-  hits: { oldOld: number; newOld: number; newNew: number; centred: number; rotated: number | null } | null;
+  hits: ClassHits | null;
   /** Share of classes whose query mean is nearest to their own gallery mean, among the old vectors and across. */
   ownMean: { old: number; new: number } | null;
   /** Exchanged among the old vectors themselves: the labels are; and only across: the new vectors are. */

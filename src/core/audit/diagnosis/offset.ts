@@ -1,5 +1,6 @@
 import { number, percent, signed } from '../../contract/format.ts';
 import type { Diagnosis } from '../../contract/report.ts';
+import type { ClassHits } from './classMeans.ts';
 import type { CauseEvidence } from './evidence.ts';
 import { isRotated } from './rotation.ts';
 
@@ -7,6 +8,8 @@ import { isRotated } from './rotation.ts';
 const SHIFT = 0.4;
 /** Loss of hits that centring may leave. */
 const LEFT = 0.05;
+/** Correlation that a held-out rotation may gain where ranking suffers: what only lies aside has nothing to gain from it. */
+const GAINED = 0.01;
 /** Without labels: correlation of centred vectors from which the offset alone stands between them. */
 const ALIGNED = 0.7;
 
@@ -22,20 +25,23 @@ export function offsetCause({ spread, classes, distance }: CauseEvidence): Diagn
     meanLengthNew: spread.new.meanLength,
     correlationCentred: alignment.direct,
     nearestClassMean: hits && { oldOld: hits.oldOld, newOld: hits.newOld, centred: hits.centred },
-    limits: { meanShift: SHIFT, lossAfterCentring: LEFT, correlationCentredWithoutLabels: ALIGNED },
+    correlationRotated: alignment.rotated,
+    limits: {
+      meanShift: SHIFT,
+      lossAfterCentring: LEFT,
+      gainByRotation: GAINED,
+      correlationCentredWithoutLabels: ALIGNED,
+    },
   };
   const where = distance === 'cosine' ? ' (of unit vectors)' : '';
   const figures = `the mean new vector${where} lies ${number(meanShift)} old spreads from the mean old one`;
-  const inPlace =
-    hits === null ? alignment.direct >= ALIGNED : hits.centred >= Math.min(hits.oldOld, hits.newNew) - LEFT;
   const found = isOffset({ spread, classes });
   if (!found) {
-    const rest = meanShift >= SHIFT && !inPlace ? ', but centring both does not bring them together' : '';
+    const rest = meanShift >= SHIFT ? ', but that is not all that stands between them' : '';
     return { code: 'offset', found, message: `No offset: ${figures}${rest}.`, evidence };
   }
   const moved = spread.distanceShift === null ? '' : ` by ${signed(spread.distanceShift)} on average`;
-  const hurt = hits === null || hits.newOld < Math.min(hits.oldOld, hits.newNew) - LEFT;
-  if (hits !== null && !hurt) {
+  if (hits !== null && !isHurt(hits)) {
     const message = `New vectors are offset by one common vector: ${figures}. Ranking does not suffer from it (${percent(hits.newOld)} of queries are nearest to their own class in the old space), but it moves every distance across the models${moved}. Choose thresholds anew.`;
     return { code: 'offset', found, message, evidence };
   }
@@ -47,9 +53,16 @@ export function offsetCause({ spread, classes, distance }: CauseEvidence): Diagn
   return { code: 'offset', found, message, evidence };
 }
 
+/** Ranking suffers across the models, measured by what either reaches by itself. */
+function isHurt({ oldOld, newOld, newNew }: ClassHits): boolean {
+  return newOld < Math.min(oldOld, newNew) - LEFT;
+}
+
 export function isOffset({ spread, classes }: Pick<CauseEvidence, 'spread' | 'classes'>): boolean {
-  if (spread.meanShift < SHIFT || isRotated(spread.alignment)) return false;
+  const { direct, rotated } = spread.alignment;
+  if (spread.meanShift < SHIFT || isRotated(spread)) return false;
   const hits = classes?.hits;
-  if (!hits) return spread.alignment.direct >= ALIGNED;
+  if (!hits) return direct >= ALIGNED;
+  if (isHurt(hits) && rotated !== null && rotated > direct + GAINED) return false;
   return hits.centred >= Math.min(hits.oldOld, hits.newNew) - LEFT;
 }

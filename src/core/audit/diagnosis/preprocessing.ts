@@ -34,7 +34,7 @@ export function preprocessingCause(all: CauseEvidence): Diagnosis {
   const own = Math.min(hits.oldOld, hits.newNew);
   const figures = `${percent(hits.newOld)} of new queries are nearest to their own class in the old space, where each model reaches ${percent(hits.oldOld)} (old) and ${percent(hits.newNew)} (new) by itself`;
   if (hits.newOld >= LOST * own) return not(`No sign of it: ${figures}.`);
-  if (isRotated(spread.alignment) || isOffset(all) || isCollapsed(all) || exchangesOf(all).length > 0) {
+  if (isRotated(spread) || isOffset(all) || isCollapsed(all) || exchangesOf(all).length > 0) {
     return not(`${figures[0]?.toUpperCase()}${figures.slice(1)}, which another cause explains.`);
   }
   if (rotated === null || (rotationItems ?? 0) < ITEMS_PER_COMPONENT * spread.old.components) {

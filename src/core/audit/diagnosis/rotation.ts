@@ -6,6 +6,9 @@ import type { CauseEvidence } from './evidence.ts';
 const ALIGNED = 0.1;
 /** Direct correlation below this share of the rotated one: what is aligned loses by a held-out rotation, it never gains threefold. */
 const TURNED = 1 / 3;
+/** Share of a vector's typical length from which the mean shows a direction, and cosine of both means that says they kept it. */
+const LONG_MEAN = 0.5;
+const SAME_MEAN = 0.95;
 
 /** Whether the new space is the old one turned: what a held-out rotation aligns, though directly it is not. */
 export function rotationCause({ spread, classes, rotationItems }: CauseEvidence): Diagnosis {
@@ -13,10 +16,11 @@ export function rotationCause({ spread, classes, rotationItems }: CauseEvidence)
   const evidence = {
     correlationDirect: direct,
     correlationRotated: rotated,
+    cosineOfMeans: spread.cosineOfMeans,
     nearestClassMean: classes?.hits?.newOld ?? null,
     nearestClassMeanRotated: classes?.hits?.rotated ?? null,
     fittedItems: rotationItems,
-    limits: { correlationRotated: ALIGNED, directShareOfRotated: TURNED },
+    limits: { correlationRotated: ALIGNED, directShareOfRotated: TURNED, cosineOfMeans: SAME_MEAN },
   };
   if (rotated === null) {
     const message =
@@ -24,7 +28,7 @@ export function rotationCause({ spread, classes, rotationItems }: CauseEvidence)
     return { code: 'rotation', found: false, message, evidence };
   }
   const figures = `directly old and new vectors of an item correlate by ${number(direct)}, after the rotation that fits other items best by ${number(rotated)}`;
-  const found = isRotated(spread.alignment);
+  const found = isRotated(spread);
   if (!found) {
     return { code: 'rotation', found, message: `No rotation: ${figures}.`, evidence };
   }
@@ -37,6 +41,10 @@ export function rotationCause({ spread, classes, rotationItems }: CauseEvidence)
   return { code: 'rotation', found, message, evidence };
 }
 
-export function isRotated({ direct, rotated }: CauseEvidence['spread']['alignment']): boolean {
-  return rotated !== null && rotated >= ALIGNED && direct < TURNED * rotated;
+/** A rotation turns the mean as well: where both means are long and point the same way, the space is not turned. */
+export function isRotated({ alignment, cosineOfMeans, old, new: next }: CauseEvidence['spread']): boolean {
+  const { direct, rotated } = alignment;
+  if (rotated === null || rotated < ALIGNED || direct >= TURNED * rotated) return false;
+  const long = [old, next].every(({ meanLength, spread }) => meanLength >= LONG_MEAN * Math.hypot(meanLength, spread));
+  return !(long && (cosineOfMeans ?? 0) >= SAME_MEAN);
 }

@@ -28,7 +28,7 @@ export interface SpreadEvidence {
   new: VectorSpread;
   /** Cosine of the mean old and the mean new vector under the dimension rule; null where one is zero. */
   cosineOfMeans: number | null;
-  /** Distance between the two means over the old spread. */
+  /** Distance between the two means over the old spread; but for cosine, new vectors brought to the old spread before. */
   meanShift: number;
   /** (mean old - mean new) . mean old: what the means alone add to the mean distance; null for euclidean. */
   distanceShift: number | null;
@@ -56,10 +56,13 @@ export async function spreadEvidence(
   const [oldMean, newMean] = [meanOf(old), meanOf(cross)];
   const oldSpread = await spreadOf(old, raw.old, threads);
   const lengths = lengthOf(oldMean) * lengthOf(newMean);
-  const shift = lengthOf(newMean.map((value, k) => value - (oldMean[k] as number)));
+  const newSpread = await spreadOf(own, raw.new, threads);
+  // Vectors on another scale have their mean elsewhere too: that is no offset of its own.
+  const scale = distance === 'cosine' || newSpread.spread === 0 ? 1 : oldSpread.spread / newSpread.spread;
+  const shift = lengthOf(newMean.map((value, k) => scale * value - (oldMean[k] as number)));
   return {
     old: oldSpread,
-    new: await spreadOf(own, raw.new, threads),
+    new: newSpread,
     cosineOfMeans: lengths > 0 ? dot(oldMean, newMean) / lengths : null,
     meanShift: oldSpread.spread > 0 ? shift / oldSpread.spread : 0,
     distanceShift: distance === 'euclidean' ? null : dot(oldMean, oldMean) - dot(newMean, oldMean),

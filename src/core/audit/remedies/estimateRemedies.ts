@@ -15,8 +15,8 @@ import { thresholdRemedy } from './thresholdRemedy.ts';
 
 /** Queries that remedies are judged on, at most: against the whole old gallery each time. */
 const MOST_QUERIES = 1000;
-/** Items that one adapter is fitted on, at most: enough for an estimate, a service would fit on all. */
-const MOST_ITEMS = 8000;
+/** Items that one adapter is fitted on, at most, or 4 a component: enough for an estimate, a service would fit on all. */
+const MOST_ITEMS = 4000;
 
 export interface RemedyRequest {
   input: AuditInput;
@@ -34,7 +34,7 @@ export interface RemedyRequest {
 }
 
 /**
- * What each remedy would give, cheapest first, on queries that it was not fitted on: a moved threshold, a rotation, a
+ * What each remedy would give, cheapest first, on queries that it was not fitted on, unless none is needed: a moved threshold, a rotation, a
  * linear map, a small network where nothing cheaper reaches the criterion, and a backfill of a part of the gallery.
  * Judged on a seeded sample of at most 1,000 matched queries against the whole old gallery.
  * @returns also why one could not be estimated, as sentences for the report
@@ -46,6 +46,10 @@ export async function estimateRemedies(
 ): Promise<{ remedies: Remedy[]; notes: string[] }> {
   const { input, measured, verdict, rule, options } = request;
   const { protocol } = input;
+  const ranks = verdict.state === 'compatible' || verdict.state === 'within-margin';
+  if (ranks && verdict.thresholds === 'kept') {
+    return { remedies: [], notes: ['No remedy was estimated: ranking and threshold hold without one.'] };
+  }
   const { judged, rows, indices } = judgedQueries(request);
   const crossForm = formFor(protocol.distance, input.vectors.oldGallery.dimension);
   const oldQuery = await loadMatrix(input.vectors.oldQuery, crossForm, rows);
@@ -66,7 +70,7 @@ export async function estimateRemedies(
   };
   if (verdict.thresholds !== 'kept') add(await thresholdRemedy(all, rows, newQuery, newDistances, hooks));
 
-  const ranks = verdict.state === 'compatible' || verdict.state === 'within-margin';
+  const most = Math.max(MOST_ITEMS, 4 * Math.max(input.vectors.newQuery.dimension, oldQuery.columns));
   const adapters: AdapterKind[] = ['procrustes', 'linear', 'mlp'];
   for (const kind of adapters) {
     // Under `project` the audit itself is about this adapter.
@@ -75,7 +79,7 @@ export async function estimateRemedies(
     const fitted =
       kind === 'procrustes' && request.rotation !== null
         ? request.rotation
-        : await crossFit(input, kind, options.threads, hooks, MOST_ITEMS);
+        : await crossFit(input, kind, options.threads, hooks, most);
     if (fitted === null) {
       notes.push(missingNote(kind, input));
       continue;
