@@ -1,6 +1,11 @@
 /** Partial backfill: what the gallery is worth while it is being re-embedded. */
 import { metricLabel, number, percent } from '../../src/core/contract/format.ts';
-import { backfillOrderWords, backfillSummaries, backfillTitle } from '../../src/core/contract/migrationFindings.ts';
+import {
+  backfillOrderWords,
+  backfillQueriesWords,
+  backfillSummaries,
+  backfillTitle,
+} from '../../src/core/contract/migrationFindings.ts';
 import {
   type BackfillOrder,
   type BackfillSummary,
@@ -71,7 +76,7 @@ export function backfillSection({ report, tools }: PageContext): HTMLElement {
     'wide-left',
     figure(tools, {
       title: backfillTitle(report),
-      caption: `${label} of new queries while a growing share of the gallery holds new vectors and the rest old ones; by what is re-embedded first. At 0 % new/old, at 100 % new/new.`,
+      caption: `${label} of new queries while a growing share of the gallery holds new vectors and the rest old ones; by what is re-embedded first. At 0 % new/old, at 100 % new/new${backfillQueriesWords(report)}.`,
       fileName: 'partial-backfill',
       body: [chart.element],
       png: () => pngOf([chart]),

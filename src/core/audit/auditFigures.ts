@@ -111,7 +111,6 @@ export async function auditFigures(
 
   hooks.progress.phase('Partial backfill');
   const backfill = await measureBackfill({ ...input, protocol }, rows, measured, options, hooks);
-  if (backfill?.note) notes.push(backfill.note);
 
   hooks.progress.phase('Intervals');
   const statistics = new QueryStatistics(plan);
@@ -306,6 +305,7 @@ export async function auditFigures(
     },
     backfill: backfill?.backfill ?? null,
     backfillSummary: backfill?.summary ?? null,
+    backfillQueries: backfill?.queries ?? null,
     matrix,
     slices,
     agreement: agreement.agreement,

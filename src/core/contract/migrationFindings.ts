@@ -20,6 +20,11 @@ export function backfillSummaries(
   });
 }
 
+/** ", over 500 queries"; empty in reports that do not say it. */
+export function backfillQueriesWords({ backfillQueries }: Report): string {
+  return backfillQueries ? `, over ${counted(backfillQueries, 'query', 'queries')}` : '';
+}
+
 /** "Re-embedding 30 % of the gallery, most displaced first, reaches the old model's mAP". */
 export function backfillTitle(report: Report): string {
   const { metric } = report.verdict;

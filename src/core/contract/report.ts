@@ -422,6 +422,8 @@ export interface Report {
   curves: Curves;
   /** null without new gallery vectors. */
   backfill: Partial<Record<BackfillOrder, BackfillPoint[]>> | null;
+  /** Queries that partial backfill was measured on: a stratified sample of those with a match, or all. */
+  backfillQueries?: number | null;
   backfillSummary?: Partial<Record<BackfillOrder, Partial<Record<MetricName, BackfillSummary>>>> | null;
   /** null unless the pair names versions. */
   matrix: VersionMatrix | null;

@@ -207,6 +207,7 @@ const later: Readonly<Record<string, Test>> = {
     transfer: object({ newOld: transfer, newNew: optional(transfer) }),
   }),
   backfill: mapOf(listOf(mapOf(number))),
+  backfillQueries: number,
   backfillSummary: mapOf(
     mapOf(
       object({

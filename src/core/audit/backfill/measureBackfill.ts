@@ -1,5 +1,4 @@
 import { throwIfCancelled } from '../../contract/errors.ts';
-import { count } from '../../contract/format.ts';
 import {
   type BackfillOrder,
   type BackfillPoint,
@@ -22,8 +21,8 @@ import { BackfillRow } from './backfillRow.ts';
 export interface BackfillFigures {
   backfill: NonNullable<Report['backfill']>;
   summary: NonNullable<Report['backfillSummary']>;
-  /** For the report, where not every query was measured. */
-  note: string | null;
+  /** Queries that were measured. */
+  queries: number;
 }
 
 /**
@@ -110,14 +109,7 @@ export async function measureBackfill(
       metrics.map((name) => [name, summaryOf(points, name, meanOf(oldOld, chosen, name))]),
     );
   }
-  return {
-    backfill: curves,
-    summary,
-    note:
-      chosen.length < matched.length
-        ? `Partial backfill was measured on ${count(chosen.length)} of ${count(matched.length)} queries, sampled by class.`
-        : null,
-  };
+  return { backfill: curves, summary, queries: chosen.length };
 }
 
 function matchesOf({ classStart, classRows, queryLabel, selfOf }: PairSetup, query: number): Int32Array {

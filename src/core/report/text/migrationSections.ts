@@ -12,6 +12,7 @@ import {
 import {
   agreementTitle,
   backfillOrderWords,
+  backfillQueriesWords,
   backfillSummaries,
   backfillTitle,
   matrixFigures,
@@ -45,7 +46,7 @@ export function backfill(canvas: Canvas): string[] {
     ...titled(
       canvas,
       backfillTitle(report),
-      `${metricLabel(metric)} of new queries from none to all of the gallery re-embedded, ${number(low)} to ${number(high)}; first share that reaches all old, all new.`,
+      `${metricLabel(metric)} of new queries from none to all of the gallery re-embedded, ${number(low)} to ${number(high)}; first share that reaches all old, all new${backfillQueriesWords(report)}.`,
     ),
     '',
     ...tableLines(
