@@ -3,7 +3,7 @@ import { auditFigures } from '../../src/core/audit/auditFigures.ts';
 import type { AuditInput } from '../../src/core/audit/auditInput.ts';
 import { makePairSetup } from '../../src/core/audit/pairSetup.ts';
 import { BlockReader, formFor, loadMatrix } from '../../src/core/audit/vectors.ts';
-import { measureWithThresholds, planVerification, tabulatedFars } from '../../src/core/audit/verificationPlan.ts';
+import { measurableFars, measureWithThresholds, planVerification } from '../../src/core/audit/verificationPlan.ts';
 import { type AuditProtocol, defaultProtocol } from '../../src/core/contract/protocol.ts';
 import type { Distance, Verification } from '../../src/core/contract/report.ts';
 import { vectorsInMemory } from '../../src/core/data/vectorSource.ts';
@@ -153,10 +153,10 @@ describe('by hand', () => {
   });
 
   it('rates need ten different-class pairs above them', () => {
-    expect(tabulatedFars(0.01, 99)).toEqual([]);
-    expect(tabulatedFars(0.01, 100)).toEqual([0.1]);
-    expect(tabulatedFars(0.01, 1000)).toEqual([0.1, 0.01]);
-    expect(tabulatedFars(0.003, 100_000)).toEqual([0.1, 0.01, 0.003, 0.001, 1e-4]);
+    expect(measurableFars(0.01, 99)).toEqual([]);
+    expect(measurableFars(0.01, 100)).toEqual([0.1]);
+    expect(measurableFars(0.01, 1000)).toEqual([0.1, 0.01]);
+    expect(measurableFars(0.003, 100_000)).toEqual([0.1, 0.01, 0.003, 0.001, 1e-4]);
   });
 });
 

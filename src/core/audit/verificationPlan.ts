@@ -1,3 +1,4 @@
+import { tabulatedFars } from '../contract/protocol.ts';
 import type { CellName, Distance } from '../contract/report.ts';
 import type { Progress } from '../contract/runs.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
@@ -8,18 +9,16 @@ import { type CellSample, thresholdWindows } from './thresholdWindows.ts';
 import { loadMatrix, type Matrix, type VectorForm } from './vectors.ts';
 import { countPairs, MOST_WAITING } from './verificationPass.ts';
 
-/** Rates that are tabulated beside the one that the service runs at. */
-const TABULATED = [1e-1, 1e-2, 1e-3, 1e-4];
 /** Different-class pairs that a rate must allow to be accepted. */
 const FEWEST_ACCEPTED = 10;
 /** Rows of each side that show where a cell's distances lie. */
 const SAMPLE_ROWS = 1500;
 
 /** Rates whose thresholds are worth tabulating, descending (metrics.md section 3). */
-export function tabulatedFars(operatingFar: number, negativePairs: number): number[] {
-  const asked = TABULATED.some((far) => Math.abs(far - operatingFar) <= 1e-9 * far) ? [] : [operatingFar];
+export function measurableFars(operatingFar: number, negativePairs: number): number[] {
+  const asked = tabulatedFars.some((far) => Math.abs(far - operatingFar) <= 1e-9 * far) ? [] : [operatingFar];
   // A hair of room: 0.1 x 100 must not fall below 10.
-  return [...TABULATED, ...asked]
+  return [...tabulatedFars, ...asked]
     .filter((far) => far * negativePairs >= FEWEST_ACCEPTED * (1 - 1e-12))
     .sort((a, b) => b - a);
 }
@@ -46,7 +45,7 @@ export async function planVerification(
   { operatingFar, seed }: { operatingFar: number; seed: number },
 ): Promise<VerificationPlan | null> {
   const pairs = countPairs(setup);
-  const far = tabulatedFars(operatingFar, pairs.negative);
+  const far = measurableFars(operatingFar, pairs.negative);
   if (far.length === 0) return null;
   const random = createRandom(seed, 'verification sample');
   const queryRows = pickRows(setup.queries, random);

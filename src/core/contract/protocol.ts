@@ -35,3 +35,6 @@ export const defaultProtocol: AuditProtocol = {
   triplets: 200_000,
   bootstrap: { unit: 'query', resamples: 1000, confidence: 0.95 },
 };
+
+/** False accept rates that every audit tabulates, where it has pairs enough, beside the operating one (metrics.md section 3). */
+export const tabulatedFars: readonly number[] = [0.1, 0.01, 0.001, 0.0001];

@@ -1,5 +1,6 @@
 import { closest, quotedList } from '../config/closest.ts';
 import { BackcompatError } from '../contract/errors.ts';
+import { tabulatedFars } from '../contract/protocol.ts';
 import type { GateLimit, Protocol } from '../contract/report.ts';
 
 /**
@@ -293,9 +294,6 @@ export function allGateRules(ks: readonly number[]): string[] {
 
 /** What the audit will measure, as far as rules may name it. */
 export type Measured = Pick<Protocol, 'ks' | 'epsilons'> & Partial<Pick<Protocol, 'operatingFar'>>;
-
-/** The rates that every audit tabulates, where it has pairs enough, beside the operating one (metrics.md section 3). */
-const tabulatedFars = [0.1, 0.01, 0.001, 0.0001];
 
 function configError(rule: string, problem: string, remedy?: string): BackcompatError {
   return new BackcompatError('bad-config', `The gate ${JSON.stringify(rule)} ${problem}`, {

@@ -8,7 +8,7 @@ import type { PerQuery, RetrievalFigures } from '../retrieval.ts';
 import { QueryStatistics, type Statistic } from '../statistics.ts';
 import { BlockReader, formFor, type Matrix } from '../vectors.ts';
 import { countPairs, pairsWithin } from '../verificationPass.ts';
-import { measureWithThresholds, planVerification, tabulatedFars } from '../verificationPlan.ts';
+import { measurableFars, measureWithThresholds, planVerification } from '../verificationPlan.ts';
 import { type MatchDistances, weighted } from './sameClassPairs.ts';
 
 /** Gallery values read at once. */
@@ -55,7 +55,7 @@ export function restoringThreshold(
   const { operatingFar } = input.protocol;
   const negative = countPairs(setup).negative;
   const counts = figures.verification?.cells.get('newOld')?.negative;
-  if (counts === undefined || !tabulatedFars(operatingFar, negative).includes(operatingFar)) return null;
+  if (counts === undefined || !measurableFars(operatingFar, negative).includes(operatingFar)) return null;
   return counts.largestWithin(pairsWithin(operatingFar, negative)) ?? null;
 }
 
