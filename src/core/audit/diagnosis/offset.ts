@@ -8,8 +8,6 @@ import { isRotated } from './rotation.ts';
 const SHIFT = 0.4;
 /** Loss of hits that centring may leave. */
 const LEFT = 0.05;
-/** Correlation that a held-out rotation may gain where ranking suffers: what only lies aside has nothing to gain from it. */
-const GAINED = 0.01;
 /** Without labels: correlation of centred vectors from which the offset alone stands between them. */
 const ALIGNED = 0.7;
 
@@ -29,7 +27,7 @@ export function offsetCause({ spread, classes, distance }: CauseEvidence): Diagn
     limits: {
       meanShift: SHIFT,
       lossAfterCentring: LEFT,
-      gainByRotation: GAINED,
+
       correlationCentredWithoutLabels: ALIGNED,
     },
   };
@@ -63,6 +61,7 @@ export function isOffset({ spread, classes }: Pick<CauseEvidence, 'spread' | 'cl
   if (spread.meanShift < SHIFT || isRotated(spread)) return false;
   const hits = classes?.hits;
   if (!hits) return direct >= ALIGNED;
-  if (isHurt(hits) && rotated !== null && rotated > direct + GAINED) return false;
+  // What only lies aside has nothing to gain from a held-out rotation: it loses by what the fit costs.
+  if (isHurt(hits) && rotated !== null && rotated > direct) return false;
   return hits.centred >= Math.min(hits.oldOld, hits.newNew) - LEFT;
 }
