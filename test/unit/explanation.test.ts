@@ -89,6 +89,9 @@ const cases: [title: string, states: States][] = [
 describe('the paragraph in plain words', () => {
   it('reads as it was accepted', () => {
     const paragraphs = cases.map(([title, states]) => `${title}\n${explain(reportWith(states))}\n`);
+    const mapped = reportWith({ ranking: 'compatible', thresholds: 'restorable', inequalities: 'violated' });
+    mapped.protocol = { ...mapped.protocol, dimensionRule: 'project', adapter: 'linear' };
+    paragraphs.push(`an adapter is part of it\n${explain(mapped)}\n`);
     paragraphs.push(`no labels\n${explain(unlabelledReport())}\n`);
     expectGolden('explanation.txt', paragraphs.join('\n'));
   });

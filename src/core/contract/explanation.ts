@@ -5,7 +5,7 @@
 import { neighbourWords } from './agreementFindings.ts';
 import { meanOfBins } from './findings.ts';
 import { count, interval, metricLabel, number, percent, sentence } from './format.ts';
-import type { Diagnosis, DiagnosisCode, MetricName, Remedy, RemedyMethod, Report } from './report.ts';
+import type { AdapterKind, Diagnosis, DiagnosisCode, MetricName, Remedy, RemedyMethod, Report } from './report.ts';
 import { farText, operatingTransfer, thresholdOf, whyNoThresholds } from './thresholdFindings.ts';
 
 /** Four to eight sentences. */
@@ -47,6 +47,20 @@ function metricWords(metric: MetricName): string {
   return `precision of as many first results as there are right items, weighed by their order (${label})`;
 }
 
+const adapterWords: Readonly<Record<AdapterKind, string>> = {
+  procrustes: 'one fitted matrix that rotates',
+  linear: 'one fitted matrix',
+  mlp: 'a small fitted network',
+};
+
+/** Who searches: under the rule `project`, an adapter is part of what would be shipped. */
+function subject({ protocol }: Report): string {
+  const queries = 'New queries, those embedded by the new model';
+  return protocol.dimensionRule === 'project'
+    ? `${queries} and then mapped into the old space by ${adapterWords[protocol.adapter ?? 'procrustes']}`
+    : queries;
+}
+
 function rankingSentence(report: Report): string {
   const { metric, state } = report.verdict;
   const entry = report.criterion[metric];
@@ -55,16 +69,16 @@ function rankingSentence(report: Report): string {
   const [before, now] = [number(entry.old), number(entry.new)];
   switch (state) {
     case 'compatible':
-      return `New queries, those embedded by the new model, may search the old gallery: right items come earlier than for old queries, the ${words} is ${now} against ${before}.`;
+      return `${subject(report)}, may search the old gallery: right items come earlier than for old queries, the ${words} is ${now} against ${before}.`;
     case 'within-margin':
       return entry.difference === 0
-        ? `New queries, those embedded by the new model, may search the old gallery: it is ranked as for old queries, the ${words} is ${now} for both.`
-        : `New queries, those embedded by the new model, may search the old gallery: right items come about as early as for old queries, within the margin that was set, the ${words} is ${now} against ${before}.`;
+        ? `${subject(report)}, may search the old gallery: it is ranked as for old queries, the ${words} is ${now} for both.`
+        : `${subject(report)}, may search the old gallery: right items come about as early as for old queries, within the margin that was set, the ${words} is ${now} against ${before}.`;
     case 'incompatible':
-      return `New queries, those embedded by the new model, must not search the old gallery: right items come later than for old queries, the ${words} is ${now} against ${before}.`;
+      return `${subject(report)}, must not search the old gallery: right items come later than for old queries, the ${words} is ${now} against ${before}.`;
     case 'undecided': {
       const range = entry.interval ? `, the difference may lie anywhere in ${interval(entry.interval)}` : '';
-      return `Whether new queries, those embedded by the new model, may search the old gallery is open: the ${words} is ${now}, for old queries ${before}${range}.`;
+      return `Whether ${lower(subject(report))}, may search the old gallery is open: the ${words} is ${now}, for old queries ${before}${range}.`;
     }
   }
 }
@@ -173,10 +187,12 @@ function actionSentence(report: Report): string {
     return `Do not decide on this audit: ${queries === null ? 'give it more queries' : `about ${count(queries)} queries with a match would decide it`}.`;
   }
   if (state === 'incompatible') return 'Do not ship the new model against this gallery as it is.';
-  if (thresholds === 'kept') return 'It can be shipped without embedding the gallery again.';
+  const it =
+    report.protocol.dimensionRule === 'project' ? 'It can be shipped together with that map,' : 'It can be shipped';
+  if (thresholds === 'kept') return `${it} without embedding the gallery again.`;
   const found = operatingTransfer(report);
   if (thresholds === 'restorable' && found) {
-    return `It can be shipped without embedding the gallery again, once the threshold is moved from ${number(found.oldThreshold)} to ${number(found.restoringThreshold)}.`;
+    return `${it} without embedding the gallery again, once the threshold is moved from ${number(found.oldThreshold)} to ${number(found.restoringThreshold)}.`;
   }
   if (thresholds === 'broken') {
     return 'A service that only ranks can ship it without embedding the gallery again; one that compares distances with a threshold must not.';

@@ -27,7 +27,6 @@ export function offsetCause({ spread, classes, distance }: CauseEvidence): Diagn
     limits: {
       meanShift: SHIFT,
       lossAfterCentring: LEFT,
-
       correlationCentredWithoutLabels: ALIGNED,
     },
   };
@@ -40,7 +39,7 @@ export function offsetCause({ spread, classes, distance }: CauseEvidence): Diagn
   }
   const moved = spread.distanceShift === null ? '' : ` by ${signed(spread.distanceShift)} on average`;
   if (hits !== null && !isHurt(hits)) {
-    const message = `New vectors are offset by one common vector: ${figures}. Ranking does not suffer from it (${percent(hits.newOld)} of queries are nearest to their own class in the old space), but it moves every distance across the models${moved}. Choose thresholds anew.`;
+    const message = `New vectors are offset by one common vector: ${figures}. Ranking does not suffer from it (${percent(hits.newOld)} of queries are nearest to their own class in the old space), but it moves every distance across the models${moved}: what a threshold decided does not hold.`;
     return { code: 'offset', found, message, evidence };
   }
   const gain =
