@@ -9,9 +9,11 @@ import type { Matrix } from './vectors.ts';
 const DOUBLE = 11;
 /** Share of noise that settles what the data leave open; see `polarFactor`. */
 const NOISE = 1e-10;
-/** Smallest singular value, as a share of the largest, that the iteration reckons with. */
-const SMALLEST = 1e-16;
-const MAX_STEPS = 100;
+/** Smallest singular value, as a share of the largest, that a round of the iteration reckons with. */
+const SMALLEST = 1e-4;
+/** Sum of squares of R'R - I above which a singular value has not come near 1 yet. */
+const UNFINISHED = 0.25;
+const MAX_STEPS = 200;
 /** Mean squared entry of R'R - I at which R counts as orthogonal. */
 const TOLERANCE = 1e-26;
 
@@ -131,7 +133,7 @@ export async function polarFactor(
   for (let k = 0; k < columns; k++) identity[k * (columns + 1)] = 1;
   const session = await createSession(stepGraph(rows, columns), options);
   try {
-    let smallest = bound > 0 ? SMALLEST : NOISE * SMALLEST;
+    let smallest = SMALLEST;
     for (let step = 0; step < MAX_STEPS; step++) {
       await pause(hooks);
       // x -> alpha x (3 - alpha^2 x^2) / 2 brings [smallest, 1] as near to 1 as a cubic can.
@@ -145,6 +147,8 @@ export async function polarFactor(
       const residual = results.residual?.data[0] as number;
       if (residual / identity.length < TOLERANCE) break;
       current = results.next?.data as Float64Array as Float64Array<ArrayBuffer>;
+      // Smaller ones have grown as much as the smallest reckoned with: another round brings them up.
+      if (smallest > 0.999 && residual > UNFINISHED) smallest = SMALLEST;
       smallest = Math.min(1, 0.5 * alpha * smallest * (3 - alpha * alpha * smallest * smallest));
     }
   } finally {

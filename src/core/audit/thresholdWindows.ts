@@ -3,7 +3,7 @@ import type { Progress } from '../contract/runs.ts';
 import { vectorsInMemory } from '../data/vectorSource.ts';
 import { type FineAxis, MOST_KEPT } from './distanceCounts.ts';
 import { histogramEdges } from './histogramEdges.ts';
-import { BINS, type BinAxis, RowScorer } from './retrievalScores.ts';
+import { BINS, type BinAxis, RowScorer, type ScoredRows } from './retrievalScores.ts';
 import { BlockReader, type Matrix } from './vectors.ts';
 import type { CellWindows } from './verificationPass.ts';
 import { joinWindows, WHOLE, type Window } from './windowedCounts.ts';
@@ -14,6 +14,8 @@ const FINE = 1_048_576;
 const COARSE = 16_384;
 /** A window reaches so many standard errors of the sample's FAR to each side; beyond, another pass is needed. */
 const STANDARD_ERRORS = 6;
+/** Random pairs that show where a sample's distances lie. */
+const AXIS_PAIRS = 4000;
 /** Memory for the sample's scores. */
 const SCORE_BYTES = 67_108_864;
 
@@ -72,16 +74,13 @@ export async function thresholdWindows(
 /** The pairs of a sample by bins of their distance. */
 interface SamplePairs {
   axis: BinAxis;
-  /** Of all pairs, and of those of different classes: how many in each bin. */
+  /** Bin of each pair, queries x gallery. */
+  bins: Uint16Array;
+  queryLabel: Int32Array;
+  galleryLabel: Int32Array;
+  /** Pairs in each bin: all, and those of different classes. */
   all: Float64Array;
   different: Float64Array;
-  /** Bins of the pairs of different classes, those with the largest bins left out: sample rows, columns, bins. */
-  rowOf: Int32Array;
-  columnOf: Int32Array;
-  binOf: Uint16Array;
-  /** Pairs of different classes of each row and column. */
-  inRow: Float64Array;
-  inColumn: Float64Array;
 }
 
 async function scoreSample(
@@ -90,7 +89,7 @@ async function scoreSample(
   threads: number | null,
   hooks: { progress: Progress; signal?: AbortSignal },
 ): Promise<SamplePairs> {
-  const edges = histogramEdges(distance, [{ query, gallery }], 0);
+  const edges = histogramEdges(distance, [{ query, gallery }], 0, AXIS_PAIRS);
   const low = edges[0] as number;
   const axis = { low, perUnit: BINS / ((edges.at(-1) as number) - low) };
   const source = vectorsInMemory('sample', gallery.values, gallery.columns);
@@ -104,75 +103,62 @@ async function scoreSample(
     scoreBytes: SCORE_BYTES,
   });
   const width = gallery.rows;
-  const rowOf = new Int32Array(query.rows * width);
-  const columnOf = new Int32Array(rowOf.length);
-  const binOf = new Uint16Array(rowOf.length);
-  const all = new Float64Array(BINS);
-  let size = 0;
+  const bins = new Uint16Array(query.rows * width);
   try {
     for (let start = 0; start < query.rows; start += scorer.runQueries) {
       const count = Math.min(scorer.runQueries, query.rows - start);
-      const [scores] = await scorer.score(start, count, hooks);
-      const bins = scores?.bins as Uint16Array;
-      for (let row = 0; row < count; row++) {
-        for (let column = 0; column < width; column++) {
-          const bin = bins[row * width + column] as number;
-          all[bin] = (all[bin] as number) + 1;
-          if (queryLabel[start + row] === galleryLabel[column]) continue;
-          rowOf[size] = start + row;
-          columnOf[size] = column;
-          binOf[size++] = bin;
-        }
-      }
+      const [scores] = (await scorer.score(start, count, hooks)) as [ScoredRows];
+      bins.set(scores.bins.subarray(0, count * width), start * width);
     }
   } finally {
     await scorer.release();
   }
+  const all = new Float64Array(BINS);
   const different = new Float64Array(BINS);
-  const inRow = new Float64Array(query.rows);
-  const inColumn = new Float64Array(width);
-  for (let pair = 0; pair < size; pair++) {
-    const bin = binOf[pair] as number;
-    const row = rowOf[pair] as number;
-    const column = columnOf[pair] as number;
-    different[bin] = (different[bin] as number) + 1;
-    inRow[row] = (inRow[row] as number) + 1;
-    inColumn[column] = (inColumn[column] as number) + 1;
+  for (let row = 0; row < query.rows; row++) {
+    const label = queryLabel[row] as number;
+    for (let column = 0; column < width; column++) {
+      const bin = bins[row * width + column] as number;
+      all[bin] = (all[bin] as number) + 1;
+      if (galleryLabel[column] !== label) different[bin] = (different[bin] as number) + 1;
+    }
   }
-  return {
-    axis,
-    all,
-    different,
-    rowOf: rowOf.subarray(0, size),
-    columnOf: columnOf.subarray(0, size),
-    binOf: binOf.subarray(0, size),
-    inRow,
-    inColumn,
-  };
+  return { axis, bins, queryLabel, galleryLabel, all, different };
 }
 
 /**
  * Distances between which the threshold at a FAR lies, unless the sample errs by many standard errors. Pairs share
  * rows and columns, so the error is that of the rows' FARs, and of the columns'.
  */
-function windowAt(far: number, { axis, different, rowOf, columnOf, binOf, inRow, inColumn }: SamplePairs): Window {
-  const pairs = binOf.length;
+function windowAt(far: number, { axis, bins, queryLabel, galleryLabel, different }: SamplePairs): Window {
   const middle = binAt(different, far);
-  const row = new Float64Array(inRow.length);
-  const column = new Float64Array(inColumn.length);
-  for (let pair = 0; pair < pairs; pair++) {
-    if ((binOf[pair] as number) > middle) continue;
-    row[rowOf[pair] as number] = (row[rowOf[pair] as number] as number) + 1;
-    column[columnOf[pair] as number] = (column[columnOf[pair] as number] as number) + 1;
-  }
-  const error = Math.sqrt(squaredError(row, inRow) + squaredError(column, inColumn));
-  const room = STANDARD_ERRORS * error + 1 / pairs;
+  const width = galleryLabel.length;
+  const row = new Float64Array(queryLabel.length);
+  const column = new Float64Array(width);
+  queryLabel.forEach((label, i) => {
+    for (let j = 0; j < width; j++) {
+      if ((bins[i * width + j] as number) > middle || galleryLabel[j] === label) continue;
+      row[i] = (row[i] as number) + 1;
+      column[j] = (column[j] as number) + 1;
+    }
+  });
+  const error = Math.sqrt(
+    squaredError(row, othersOf(queryLabel, galleryLabel)) + squaredError(column, othersOf(galleryLabel, queryLabel)),
+  );
+  const room = STANDARD_ERRORS * error + 1 / bins.length;
   const first = binAt(different, far - room);
   const last = binAt(different, far + room);
   return {
     low: first <= 0 ? WHOLE.low : axis.low + first / axis.perUnit,
     high: last >= BINS - 1 ? WHOLE.high : axis.low + (last + 1) / axis.perUnit,
   };
+}
+
+/** For each of `labels` how many of `others` are of another class. */
+function othersOf(labels: Int32Array, others: Int32Array): Float64Array {
+  const counts = new Map<number, number>();
+  for (const label of others) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return Float64Array.from(labels, (label) => others.length - (counts.get(label) ?? 0));
 }
 
 /** The bin in which a share of the counted pairs is reached; -1 for none, the last for more than all. */
