@@ -14,6 +14,7 @@ import { criterionTable } from './criterionTable.ts';
 import { diagnose } from './diagnosis/diagnose.ts';
 import { resolveDimensionRule } from './dimensionRule.ts';
 import { flipFigures, registerFlips } from './flips.ts';
+import { holdSmallTables } from './heldVectors.ts';
 import { type MeasuredPair, type MeasureHooks, type MeasureOptions, measurePair } from './measurePair.ts';
 import { loadPairSample } from './pairSample.ts';
 import { makePairSetup } from './pairSetup.ts';
@@ -83,10 +84,10 @@ export async function auditFigures(
   if (!exact) notes.push(sampledNote(rows.length, queries.count, protocol.pairBudget));
   const fewClasses = protocol.bootstrap.unit === 'class' ? fewClassesNote(setup.queryLabel) : null;
   if (fewClasses !== null) notes.push(fewClasses);
-  let input = given;
+  let input = { ...given, vectors: holdSmallTables(vectors) };
   if (rule === 'project') {
     hooks.progress.phase('Adapter');
-    const projected = await projectNewVectors(given, options.threads, hooks);
+    const projected = await projectNewVectors(input, options.threads, hooks);
     input = projected.input;
     notes.push(projected.note);
   }

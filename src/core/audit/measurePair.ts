@@ -7,15 +7,13 @@ import { type InequalityFigures, measureInequalities } from './inequalities.ts';
 import type { PairSetup } from './pairSetup.ts';
 import { measureRetrieval, type PerQuery, type RetrievalFigures } from './retrieval.ts';
 import type { TripletSums } from './triplets.ts';
-import { BlockReader, formFor, loadMatrix, type Matrix, type VectorForm } from './vectors.ts';
+import { BlockReader, formFor, loadMatrix, type Matrix, searchReader, type VectorForm } from './vectors.ts';
 import { joinVerification, type MeasuredVerification } from './verification.ts';
 import type { VerificationCounts } from './verificationPass.ts';
 import { measureWithThresholds, type PlannedCell, planVerification } from './verificationPlan.ts';
 
 /** Gallery values read at once: 8 MB, beside blocks of scores of the same order. */
 const BLOCK_VALUES = 2_097_152;
-/** A gallery of at most so many values (128 MB) is held while it is searched: it is read and normalised once. */
-const HELD_VALUES = 33_554_432;
 /** Rows of each side that show where the distances lie, for the histograms' axis. */
 const RANGE_ROWS = 500;
 const WORST_PAIRS = 100;
@@ -100,7 +98,7 @@ export async function measurePair(
     setup,
     ...options,
     cells,
-    gallery: blocksOf(gallery, form, gallery.count * form.columns <= HELD_VALUES ? HELD_VALUES : BLOCK_VALUES),
+    gallery: searchReader(gallery, form),
     histogramEdges: edges,
   });
 
@@ -187,8 +185,8 @@ function bytesOf({ values }: Matrix): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
-function blocksOf(source: VectorSource, form: VectorForm, values = BLOCK_VALUES): BlockReader {
-  return new BlockReader(source, form, Math.floor(values / form.columns));
+function blocksOf(source: VectorSource, form: VectorForm): BlockReader {
+  return new BlockReader(source, form, Math.floor(BLOCK_VALUES / form.columns));
 }
 
 /** The histograms' common axis, from rows spread over both sets. */

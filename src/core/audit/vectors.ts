@@ -52,6 +52,17 @@ export async function loadMatrix(source: VectorSource, form: VectorForm, rows?: 
   return { rows: count, columns: form.columns, values };
 }
 
+/** A gallery of at most so many values (128 MB) is one block while it is searched: it is read and normalised once. */
+const WHOLE_VALUES = 33_554_432;
+/** Values of a block of a larger one: 8 MB, beside blocks of scores of the same order. */
+const BLOCK_VALUES = 2_097_152;
+
+/** The reader of a gallery that many queries search. */
+export function searchReader(source: VectorSource, form: VectorForm): BlockReader {
+  const whole = source.count * form.columns <= WHOLE_VALUES;
+  return new BlockReader(source, form, whole ? source.count : Math.floor(BLOCK_VALUES / form.columns));
+}
+
 /** Streams a source block by block in the given form; one buffer is reused, so use a block before the next. */
 export class BlockReader {
   readonly source: VectorSource;

@@ -6,13 +6,10 @@ import type { MeasureHooks, MeasureOptions } from '../measurePair.ts';
 import type { PairSetup } from '../pairSetup.ts';
 import type { PerQuery, RetrievalFigures } from '../retrieval.ts';
 import { QueryStatistics, type Statistic } from '../statistics.ts';
-import { BlockReader, formFor, type Matrix } from '../vectors.ts';
+import { formFor, type Matrix, searchReader } from '../vectors.ts';
 import { countPairs, pairsWithin } from '../verificationPass.ts';
 import { measurableFars, measureWithThresholds, planVerification } from '../verificationPlan.ts';
 import { type MatchDistances, weighted } from './sameClassPairs.ts';
-
-/** Gallery values read at once. */
-const BLOCK_VALUES = 2_097_152;
 
 /** The queries on which all remedies are judged, and what the old model makes of them. */
 export interface JudgedQueries {
@@ -39,7 +36,7 @@ export async function retrieveFromOld(
   const asked = {
     distance: protocol.distance,
     cells: [cell],
-    gallery: new BlockReader(vectors.oldGallery, form, Math.ceil(BLOCK_VALUES / form.columns)),
+    gallery: searchReader(vectors.oldGallery, form),
     setup,
     ...options,
   };
