@@ -52,7 +52,7 @@ export async function measureReferences(request: ReferenceRequest, hooks: Inequa
   const oldQuery = await loadMatrix(vectors.oldQuery, form, rows);
   const newQuery = await loadMatrix(vectors.crossQuery ?? vectors.newQuery, form, rows);
   const setup = makePairSetup(queries, gallery, rows);
-  const measure = (query: Matrix): Promise<InequalityFigures> =>
+  const measure = (query: Matrix, at = tolerances): Promise<InequalityFigures> =>
     measureInequalities(
       {
         distance,
@@ -64,7 +64,7 @@ export async function measureReferences(request: ReferenceRequest, hooks: Inequa
         worstPairs: 0,
         classPairs: false,
         threads,
-        ...(tolerances ? { tolerances } : {}),
+        ...(at?.length ? { tolerances: at } : {}),
       },
       hooks,
     );
@@ -74,7 +74,8 @@ export async function measureReferences(request: ReferenceRequest, hooks: Inequa
     rows,
     pair: await measure(newQuery),
     jitteredOld: await measure(jitteredOld(oldQuery, distance, seed)),
-    permutedNew: await measure(permutedNew(newQuery, seed)),
+    // Chance is a row of the table, no curve.
+    permutedNew: await measure(permutedNew(newQuery, seed), []),
     procrustes: procrustesQuery && (await measure(procrustesQuery)),
     procrustesQuery,
     rotation,

@@ -60,7 +60,7 @@ export async function measureRetrieval(
   const newOld = measures.find(({ name }) => name === 'newOld');
   const sampler = triplets && oldOld && newOld ? new TripletSampler(setup, triplets.count, triplets.seed) : null;
   const verifier = verification ? new VerificationPass(measures, ranker, setup, verification) : null;
-  const marks = measures.map((_, c) => verifier?.marks[c] ?? new Uint8Array(ranker.stretches));
+  const marks = measures.map((_, c) => verifier?.marks[c] ?? new Int32Array(ranker.stretches));
 
   const scorer = await RowScorer.open({
     distance,
@@ -79,7 +79,7 @@ export async function measureRetrieval(
         for (let c = 0; c < measures.length; c++) {
           const cell = measures[c] as CellMeasure;
           cell.turnTo(scores[c] as ScoredRows, (query - start) * width, scorer.keyOffset(c, query));
-          cell.measure(query, ranker, marks[c] as Uint8Array);
+          cell.measure(query, ranker, marks[c] as Int32Array);
           verifier?.takeNear(c, query, ranker);
         }
         if (sampler && oldOld && newOld) {

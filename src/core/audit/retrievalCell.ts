@@ -115,7 +115,7 @@ export class CellMeasure {
   }
 
   /** Measures the row at hand, which is of this query. */
-  measure(query: number, ranker: RowRanker, marks: Uint8Array): void {
+  measure(query: number, ranker: RowRanker, marks: Int32Array): void {
     const setup = this.#setup;
     const { bins, offset } = this.row;
     const self = setup.selfOf[query] as number;

@@ -8,9 +8,14 @@ export interface ScoredRow {
   offset: number;
 }
 
-/** Marks of a stretch of bins: a match lies there; its items are wanted one by one. */
-const HOT = 1;
-export const WANTED = 2;
+/**
+ * Marks of a stretch of bins: its items are wanted one by one; a match lies there. They are the upper bits of its
+ * count, where looking at them costs nothing.
+ */
+export const WANTED = 2 ** 30;
+const HOT = 2 ** 29;
+const MARKS = WANTED | HOT;
+const COUNT = HOT - 1;
 
 /**
  * Ranks of the matches of one query without sorting the gallery: count, do not sort (metrics.md,
@@ -30,6 +35,7 @@ export class RowRanker {
   readonly shift: number;
   readonly stretches: number;
 
+  /** Of items at even and odd places; the first holds the sums once `#addTotals` ran. */
   readonly #counts: [Int32Array, Int32Array];
   /** Items in each group of stretches. */
   readonly #group: Int32Array;
@@ -66,7 +72,7 @@ export class RowRanker {
    * @param matches gallery rows of the matches, ascending
    * @param matchCount how many of `matches` count; 0 is allowed
    * @param self gallery row of the query itself, -1 for none
-   * @param marks one a stretch, `WANTED` or 0; used, and left as it came
+   * @param marks one a stretch, `WANTED` or 0
    * @param totals where the items of each stretch are added to, the self pair dropped
    */
   rank(
@@ -74,37 +80,33 @@ export class RowRanker {
     matches: Int32Array,
     matchCount: number,
     self: number,
-    marks: Uint8Array,
+    marks: Int32Array,
     totals: Float64Array,
   ): void {
     const { bins, offset } = row;
     const { shift } = this;
     const matchesIn = this.#matchesIn;
     const [even, odd] = this.#counts;
+    even.set(marks);
+    odd.set(marks);
     for (let i = 0; i < matchCount; i++) {
       const stretch = (bins[offset + (matches[i] as number)] as number) >> shift;
       matchesIn[stretch] = (matchesIn[stretch] as number) + 1;
-      marks[stretch] = (marks[stretch] as number) | HOT;
+      even[stretch] = (even[stretch] as number) | HOT;
+      odd[stretch] = (odd[stretch] as number) | HOT;
     }
     this.#sortMatches(row, matches, matchCount);
-    const found = sweep(bins, offset, this.#candidates.length, shift, even, odd, marks, this.#candidates);
-    if (self >= 0) {
-      const stretch = (bins[offset + self] as number) >> shift;
-      even[stretch] = (even[stretch] as number) - 1;
-    }
-    this.#placeCandidates(row, found, self, marks);
+    const found = sweep(bins, offset, this.#candidates.length, shift, even, odd, this.#candidates);
+    this.#placeCandidates(row, found, self);
     this.#addTotals(totals);
+    if (self >= 0) this.#drop((bins[offset + self] as number) >> shift, totals);
     this.nearest = -1;
     if (matchCount > 0) {
       this.#readRanks(matchCount);
       this.nearest = this.ranks[0] === 1 ? (this.#matchRow[0] as number) : this.#nearestOf(row, self);
     }
-    even.fill(0);
-    odd.fill(0);
     for (let i = 0; i < matchCount; i++) {
-      const stretch = (bins[offset + (matches[i] as number)] as number) >> shift;
-      matchesIn[stretch] = 0;
-      marks[stretch] = (marks[stretch] as number) & WANTED;
+      matchesIn[(bins[offset + (matches[i] as number)] as number) >> shift] = 0;
       this.#ahead[i] = 0;
     }
   }
@@ -149,8 +151,9 @@ export class RowRanker {
   }
 
   /** Tells for each item of a match's stretch which match is the first behind it, and lists the wanted ones. */
-  #placeCandidates({ keys, bins, offset }: ScoredRow, found: number, self: number, marks: Uint8Array): void {
+  #placeCandidates({ keys, bins, offset }: ScoredRow, found: number, self: number): void {
     const { shift, wanted } = this;
+    const [even] = this.#counts;
     const candidates = this.#candidates;
     const start = this.#start;
     const matchesIn = this.#matchesIn;
@@ -164,8 +167,8 @@ export class RowRanker {
       if (row === self) continue;
       const bin = bins[offset + row] as number;
       const stretch = bin >> shift;
-      const mark = marks[stretch] as number;
-      if (mark >= WANTED) wanted[wantedCount++] = row;
+      const mark = even[stretch] as number;
+      if ((mark & WANTED) !== 0) wanted[wantedCount++] = row;
       if ((mark & HOT) === 0) continue;
       let low = start[stretch] as number;
       const end = low + (matchesIn[stretch] as number);
@@ -188,7 +191,9 @@ export class RowRanker {
       const end = stretch + GROUP;
       let sum = 0;
       for (; stretch < end; stretch++) {
-        const count = (even[stretch] as number) + (odd[stretch] as number);
+        const count = ((even[stretch] as number) & COUNT) + ((odd[stretch] as number) & COUNT);
+        // Without its marks from here on.
+        even[stretch] = count;
         totals[stretch] = (totals[stretch] as number) + count;
         sum += count;
       }
@@ -196,9 +201,18 @@ export class RowRanker {
     }
   }
 
+  /** Takes one item of a stretch out of all sums. */
+  #drop(stretch: number, totals: Float64Array): void {
+    const [counts] = this.#counts;
+    const group = Math.floor(stretch / GROUP);
+    counts[stretch] = (counts[stretch] as number) - 1;
+    totals[stretch] = (totals[stretch] as number) - 1;
+    this.#group[group] = (this.#group[group] as number) - 1;
+  }
+
   /** Ranks from the counts: of nearer stretches, and of those ahead within the match's own. */
   #readRanks(matchCount: number): void {
-    const [even, odd] = this.#counts;
+    const [counts] = this.#counts;
     const { ranks, shift } = this;
     let nearer = 0;
     let stretch = 0;
@@ -211,7 +225,7 @@ export class RowRanker {
           nearer += this.#group[stretch / GROUP] as number;
           stretch += GROUP;
         } else {
-          nearer += (even[stretch] as number) + (odd[stretch] as number);
+          nearer += counts[stretch] as number;
           stretch++;
         }
       }
@@ -222,11 +236,11 @@ export class RowRanker {
 
   /** Gallery row with the lowest key; the first of equal ones. */
   #nearestOf({ keys, bins, offset }: ScoredRow, self: number): number {
-    const [even, odd] = this.#counts;
+    const [counts] = this.#counts;
     let group = 0;
     while (this.#group[group] === 0) group++;
     let stretch = group * GROUP;
-    while ((even[stretch] as number) + (odd[stretch] as number) === 0) stretch++;
+    while (counts[stretch] === 0) stretch++;
     const limit = (stretch + 1) << this.shift;
     const end = offset + this.#candidates.length;
     let nearest = -1;
@@ -268,7 +282,6 @@ function sweep(
   shift: number,
   even: Int32Array,
   odd: Int32Array,
-  marks: Uint8Array,
   candidates: Int32Array,
 ): number {
   let found = 0;
@@ -279,21 +292,26 @@ function sweep(
     const b = (bins[at + 1] as number) >> shift;
     const c = (bins[at + 2] as number) >> shift;
     const d = (bins[at + 3] as number) >> shift;
-    even[a] = (even[a] as number) + 1;
-    odd[b] = (odd[b] as number) + 1;
-    even[c] = (even[c] as number) + 1;
-    odd[d] = (odd[d] as number) + 1;
-    if (((marks[a] as number) | (marks[b] as number) | (marks[c] as number) | (marks[d] as number)) !== 0) {
-      if (marks[a] !== 0) candidates[found++] = j;
-      if (marks[b] !== 0) candidates[found++] = j + 1;
-      if (marks[c] !== 0) candidates[found++] = j + 2;
-      if (marks[d] !== 0) candidates[found++] = j + 3;
+    const ofA = even[a] as number;
+    even[a] = ofA + 1;
+    const ofB = odd[b] as number;
+    odd[b] = ofB + 1;
+    const ofC = even[c] as number;
+    even[c] = ofC + 1;
+    const ofD = odd[d] as number;
+    odd[d] = ofD + 1;
+    if (((ofA | ofB | ofC | ofD) & MARKS) !== 0) {
+      if ((ofA & MARKS) !== 0) candidates[found++] = j;
+      if ((ofB & MARKS) !== 0) candidates[found++] = j + 1;
+      if ((ofC & MARKS) !== 0) candidates[found++] = j + 2;
+      if ((ofD & MARKS) !== 0) candidates[found++] = j + 3;
     }
   }
   for (; j < length; j++) {
     const stretch = (bins[offset + j] as number) >> shift;
-    even[stretch] = (even[stretch] as number) + 1;
-    if (marks[stretch] !== 0) candidates[found++] = j;
+    const count = even[stretch] as number;
+    even[stretch] = count + 1;
+    if ((count & MARKS) !== 0) candidates[found++] = j;
   }
   return found;
 }

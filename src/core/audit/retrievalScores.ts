@@ -2,7 +2,7 @@ import { throwIfCancelled } from '../contract/errors.ts';
 import type { Distance } from '../contract/report.ts';
 import type { Progress } from '../contract/runs.ts';
 import { GraphBuilder, type Value } from '../engine/graph.ts';
-import { createSession, type Session, type Tensor } from '../engine/session.ts';
+import { createSession, type NativeSession, type Tensor } from '../engine/session.ts';
 import { TwinFinder } from './retrievalTwins.ts';
 import type { BlockReader, Matrix } from './vectors.ts';
 
@@ -58,10 +58,12 @@ export class RowScorer {
   readonly runQueries: number;
 
   readonly #input: ScorerInput;
-  readonly #session: Session;
+  readonly #session: NativeSession;
   readonly #origin: Float32Array | null;
   readonly #wholeRows: boolean;
-  readonly #rows: ScoredRows[];
+  readonly #rows: readonly ScoredRows[];
+  /** Where products are computed into; the complete rows themselves, or parts to be put together. */
+  readonly #parts: readonly ScoredRows[];
   readonly #gallerySquares: Float32Array | null;
   readonly #querySquares: Float64Array[];
   #twins: Int32Array | null = null;
@@ -73,7 +75,7 @@ export class RowScorer {
     return new RowScorer(input, origin, await createSession(graph, { threads: input.threads }));
   }
 
-  private constructor(input: ScorerInput, origin: Float32Array | null, session: Session) {
+  private constructor(input: ScorerInput, origin: Float32Array | null, session: NativeSession) {
     this.#input = input;
     this.#origin = origin;
     this.#session = session;
@@ -85,8 +87,10 @@ export class RowScorer {
     this.#wholeRows = width <= gallery.blockRows && wholeRowScores / together >= Math.min(FEWEST_WHOLE_ROWS, queries);
     const fitting = (this.#wholeRows ? wholeRowScores : scoreBytes / PAIR_BYTES) / together;
     this.runQueries = Math.max(1, Math.min(queries, Math.floor(fitting)));
-    const held = this.#wholeRows ? 0 : this.runQueries * width;
-    this.#rows = cells.map(() => ({ keys: new Float32Array(held), bins: new Uint16Array(held) }));
+    const scores = (size: number): ScoredRows => ({ keys: new Float32Array(size), bins: new Uint16Array(size) });
+    this.#rows = cells.map(() => scores(this.runQueries * width));
+    const product = Math.min(this.runQueries * width, PRODUCT_SCORES + this.runQueries);
+    this.#parts = this.#wholeRows ? this.#rows : cells.map(() => scores(product));
     this.#gallerySquares = origin === null ? null : new Float32Array(width);
     this.#querySquares = origin === null ? [] : cells.map(({ query }) => new Float64Array(query.rows));
   }
@@ -131,7 +135,8 @@ export class RowScorer {
           const data = this.#gallerySquares.subarray(at + low, at + high);
           feeds.gallerySquares = { shape: [data.length], data };
         }
-        this.#take(await this.#session.run(feeds), size, at + low, high - low);
+        await this.#session.runInto(feeds, this.#outputs(size, high - low));
+        if (!this.#wholeRows) this.#put(size, at + low, high - low);
         await hooks.progress.breathe();
       }
     }
@@ -156,17 +161,22 @@ export class RowScorer {
     feeds[`squares${cell}`] = { shape: [size, 1], data: Float32Array.from(squares.subarray(start, start + size)) };
   }
 
-  /** Takes the scores of gallery rows [at, at + count) into their places in complete rows. */
-  #take(results: Record<string, Tensor>, size: number, at: number, count: number): void {
+  /** Where a product of `size` queries and `count` gallery rows is computed into. */
+  #outputs(size: number, count: number): Record<string, Tensor> {
+    const shape = [size, count];
+    return Object.fromEntries(
+      this.#parts.flatMap(({ keys, bins }, cell) => [
+        [`key${cell}`, { shape, data: keys.subarray(0, size * count) }],
+        [`bin${cell}`, { shape, data: bins.subarray(0, size * count) }],
+      ]),
+    );
+  }
+
+  /** Puts the scores of gallery rows [at, at + count) into their places in complete rows. */
+  #put(size: number, at: number, count: number): void {
     const width = this.#input.gallery.source.count;
     this.#rows.forEach((rows, cell) => {
-      const keys = results[`key${cell}`]?.data as Float32Array;
-      const bins = results[`bin${cell}`]?.data as Uint16Array;
-      if (this.#wholeRows) {
-        rows.keys = keys;
-        rows.bins = bins;
-        return;
-      }
+      const { keys, bins } = this.#parts[cell] as ScoredRows;
       for (let row = 0; row < size; row++) {
         const from = row * count;
         rows.keys.set(keys.subarray(from, from + count), row * width + at);

@@ -57,7 +57,7 @@ export const MOST_WAITING = 8_388_608;
  */
 export class VerificationPass {
   /** For each cell which stretches of bins are wanted: the marks of `RowRanker.rank`. */
-  readonly marks: Uint8Array[];
+  readonly marks: Int32Array[];
 
   readonly #setup: PairSetup;
   readonly #request: VerificationRequest;
@@ -94,7 +94,7 @@ export class VerificationPass {
         places: placesOf(windows, bins, ranker),
       };
     });
-    this.marks = this.#counts.map(({ places }) => places.map((place) => (place % 2 === 1 ? WANTED : 0)));
+    this.marks = this.#counts.map(({ places }) => Int32Array.from(places, (place) => (place % 2 === 1 ? WANTED : 0)));
     const [oldOld, newOld] = (['oldOld', 'newOld'] as const).map((name) => measures.find((cell) => cell.name === name));
     this.#both = oldOld && newOld ? new BothCounts(oldOld, newOld, ranker, setup, request, pairs) : null;
     const waits = this.#both !== null && request.oldThresholds === null;

@@ -26,6 +26,16 @@ export interface Session {
   release(): Promise<void>;
 }
 
+/** A session of ONNX Runtime. */
+export interface NativeSession extends Session {
+  /**
+   * Runs the graph once into the memory of `outputs` (all of the graph's, in the shapes that they will have), for
+   * large results of run after run: those of `run` stay until they are collected, and new memory is
+   * slow to touch (measured: half as long again for 48 MB). No feed may share memory with an output.
+   */
+  runInto(feeds: Record<string, Tensor>, outputs: Readonly<Record<string, Tensor>>): Promise<void>;
+}
+
 export interface SessionOptions {
   /** Threads of one operator; null: one a core. */
   threads?: number | null;
@@ -51,7 +61,7 @@ const typeOfArray = new Map<unknown, string>([
  * Loads a model from its bytes or its path; external data needs the path.
  * Errors of ONNX Runtime pass through as they are: the caller knows which file to name.
  */
-export async function createSession(model: Uint8Array | string, options: SessionOptions = {}): Promise<Session> {
+export async function createSession(model: Uint8Array | string, options: SessionOptions = {}): Promise<NativeSession> {
   const { InferenceSession, Tensor: OrtTensor } = runtime();
   const settings: ort.InferenceSession.SessionOptions = {
     logSeverityLevel: 4,
@@ -71,21 +81,32 @@ export async function createSession(model: Uint8Array | string, options: Session
         : [],
     }));
 
+  const inputs = signatures(session.inputMetadata);
+  const outputs = signatures(session.outputMetadata);
+  const tensorsOf = (given: Readonly<Record<string, Tensor>>, typeOf: (name: string, tensor: Tensor) => string) => {
+    const tensors: Record<string, ort.Tensor> = {};
+    for (const [name, tensor] of Object.entries(given)) {
+      tensors[name] = new OrtTensor(typeOf(name, tensor) as ort.Tensor.Type, tensor.data as never, tensor.shape);
+    }
+    return tensors;
+  };
+  const typeOfFeed = (_: string, { data }: Tensor) => typeOfArray.get(data.constructor) as string;
+  const typeOfOutput = (name: string) => outputs.find((output) => output.name === name)?.type as string;
+
   return {
-    inputs: signatures(session.inputMetadata),
-    outputs: signatures(session.outputMetadata),
+    inputs,
+    outputs,
     async run(feeds, fetches) {
-      const tensors: Record<string, ort.Tensor> = {};
-      for (const [name, tensor] of Object.entries(feeds)) {
-        const type = typeOfArray.get(tensor.data.constructor) as ort.Tensor.Type;
-        tensors[name] = new OrtTensor(type, tensor.data as never, tensor.shape);
-      }
+      const tensors = tensorsOf(feeds, typeOfFeed);
       const results = fetches ? await session.run(tensors, [...fetches]) : await session.run(tensors);
       const named: Record<string, Tensor> = {};
       for (const [name, tensor] of Object.entries(results)) {
         named[name] = { shape: tensor.dims, data: tensor.data as Tensor['data'] };
       }
       return named;
+    },
+    async runInto(feeds, into) {
+      await session.run(tensorsOf(feeds, typeOfFeed), tensorsOf(into, typeOfOutput));
     },
     release: () => session.release(),
   };
