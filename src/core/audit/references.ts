@@ -52,7 +52,7 @@ export async function measureReferences(request: ReferenceRequest, hooks: Inequa
   const oldQuery = await loadMatrix(vectors.oldQuery, form, rows);
   const newQuery = await loadMatrix(vectors.crossQuery ?? vectors.newQuery, form, rows);
   const setup = makePairSetup(queries, gallery, rows);
-  const measure = (query: Matrix, at = tolerances): Promise<InequalityFigures> =>
+  const measure = (query: Matrix): Promise<InequalityFigures> =>
     measureInequalities(
       {
         distance,
@@ -64,7 +64,7 @@ export async function measureReferences(request: ReferenceRequest, hooks: Inequa
         worstPairs: 0,
         classPairs: false,
         threads,
-        ...(at?.length ? { tolerances: at } : {}),
+        ...(tolerances ? { tolerances } : {}),
       },
       hooks,
     );
@@ -74,8 +74,7 @@ export async function measureReferences(request: ReferenceRequest, hooks: Inequa
     rows,
     pair: await measure(newQuery),
     jitteredOld: await measure(jitteredOld(oldQuery, distance, seed)),
-    // Chance is a row of the table, no curve.
-    permutedNew: await measure(permutedNew(newQuery, seed), []),
+    permutedNew: await measure(permutedNew(newQuery, seed)),
     procrustes: procrustesQuery && (await measure(procrustesQuery)),
     procrustesQuery,
     rotation,
