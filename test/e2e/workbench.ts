@@ -28,6 +28,9 @@ const workbenchNoise: readonly RegExp[] = [
   // A page that is left cannot wait for these parts of the workbench.
   /^error: +ERR +\[lifecycle\] Long running operations during shutdown are unsupported in the web \(id: [\w.]+\) /,
   /^error: +ERR +\w+: Unable to write file 'vscode-log:[^']+' \(Error: IndexedDB database 'vscode-web-db' is closed\.\)/,
+  // Work of the workbench that is called off because its page is left: every frame of the stack is the workbench's own.
+  /^error: +ERR +Canceled: Canceled\n(?: +at .*\/out\/vs\/code\/browser\/workbench\/workbench\.js:.*\n)+ +at \S+\.onUnload /,
+  /^error: +ERR +\w+: Unable to read file 'vscode-remote:[^']+\/User\/\w+\.json' \(Canceled: Canceled\)/,
 ];
 
 /** A workbench window, as a person uses it: palette, keys, and what is on the screen. */
