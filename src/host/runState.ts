@@ -53,6 +53,7 @@ const endings = {
   done: { title: 'The audit left no report', message: 'Its run directory holds none.' },
   failed: { title: 'The audit failed', message: 'It did not say why; its log may.' },
   cancelled: { title: 'The audit was cancelled', message: 'It left no report; what was measured until then is gone.' },
+  paused: { title: 'The run is paused', message: 'It can be resumed where it stands.' },
   stopped: { title: 'The audit stopped', message: 'Its process ended without saying why.' },
 } as const;
 

@@ -9,6 +9,7 @@ export const stateWords = {
   done: 'done',
   failed: 'failed',
   cancelled: 'cancelled',
+  paused: 'paused',
   stopped: 'stopped',
 } as const satisfies Record<RunState, string>;
 
@@ -18,6 +19,7 @@ export const stateIcons = {
   done: { icon: 'pass', color: null },
   failed: { icon: 'error', color: 'charts.red' },
   cancelled: { icon: 'circle-slash', color: null },
+  paused: { icon: 'debug-pause', color: null },
   stopped: { icon: 'debug-disconnect', color: 'charts.yellow' },
 } as const satisfies Record<RunState, { icon: string; color: string | null }>;
 

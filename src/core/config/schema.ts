@@ -309,6 +309,17 @@ const optimizer = z.strictObject({
   nesterov: key(z.boolean(), 'Nesterov momentum of `sgd`.').optional(),
   schedule: key(z.enum(['cosine', 'step', 'constant']), 'Course of the learning rate.', 'cosine').optional(),
   warmup: key(z.number().min(0), 'Epochs over which the learning rate rises.').optional(),
+  clipNorm: key(z.number().gt(0), 'Gradients are scaled down together to this norm.').optional(),
+  stepEpochs: key(positiveInteger, 'Epochs after which schedule `step` divides the learning rate by ten.').optional(),
+});
+
+const augmentation = z.strictObject({
+  crop: key(
+    z.number().min(0).lt(1),
+    'Images are shifted by up to this share of their side, edges repeated.',
+  ).optional(),
+  flip: key(z.boolean(), 'Whether half of the images are mirrored, left to right.').optional(),
+  colour: key(z.number().min(0).max(1), 'Brightness, contrast and saturation vary by up to this share.').optional(),
 });
 
 const trainable = key(
@@ -351,6 +362,19 @@ const training = z.strictObject({
   batchSize: key(positiveInteger, 'Items a step.', 64).optional(),
   optimizer: key(optimizer, 'How weights are updated.').optional(),
   trainable: trainable.optional(),
+  augmentation: key(augmentation, 'How training images are varied.').optional(),
+  balanced: key(z.boolean(), 'Whether every batch holds several items of each of its classes.').optional(),
+  stopEarly: key(
+    z.strictObject({
+      tax: key(z.number(), 'Largest compatibility tax that is accepted; needs a paragon.').optional(),
+      patience: key(positiveInteger, 'Epochs without a better result after which training stops.').optional(),
+    }),
+    'Training stops once the criterion is met with no larger tax, or when nothing gets better.',
+  ).optional(),
+  engine: key(
+    z.enum(['onnx', 'tfjs']),
+    'What trains. Default: what the start is; a built-in network is trained as ONNX.',
+  ).optional(),
   paragon: key(z.boolean(), 'Whether to train the paragon too.').optional(),
   seed: seed.optional(),
 });

@@ -1,4 +1,5 @@
 import type { Place } from './errors.ts';
+import type { EpochFigures } from './training.ts';
 
 /** A run is a directory; these are the words in it and what a reader makes of it. */
 export type RunKind = 'audit' | 'train' | 'sessions' | 'embed';
@@ -45,7 +46,7 @@ export type RunEvent =
   | {
       type: 'state';
       time: string;
-      state: 'running' | 'done' | 'failed' | 'cancelled';
+      state: 'running' | 'done' | 'failed' | 'cancelled' | 'paused';
       exitStatus?: number;
       message?: string;
       remedy?: string | null;
@@ -62,11 +63,26 @@ export type RunEvent =
     }
   | { type: 'progress'; time: string; phase: string; done: number; total: number; unit: string }
   | { type: 'metric'; time: string; name: string; value: number; step?: number }
+  /** A step of training, throttled: losses by term. */
+  | {
+      type: 'step';
+      time: string;
+      /** Folder of the part that is trained: '' or `paragon`, `lambda-0.5`. */
+      part: string;
+      epoch: number;
+      step: number;
+      loss: number;
+      terms: Record<string, number>;
+      learningRate: number;
+      millisecondsPerStep: number;
+    }
+  /** The figures of an epoch are in the training record, too. */
+  | { type: 'epoch'; time: string; part: string; figures: EpochFigures }
   | { type: 'verdict'; time: string; state: string; summary: string }
   | { type: 'log'; time: string; level: 'info' | 'warning' | 'error'; message: string };
 
-/** `stopped`: the process died without saying so. */
-export type RunState = 'running' | 'done' | 'failed' | 'cancelled' | 'stopped';
+/** `stopped`: the process died without saying so. A paused, cancelled or stopped training can be resumed. */
+export type RunState = 'running' | 'done' | 'failed' | 'cancelled' | 'paused' | 'stopped';
 
 /** What a list of runs shows about one. */
 export interface RunSummary {

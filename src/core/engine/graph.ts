@@ -41,7 +41,7 @@ const elementTypeCodes: Record<ElementType, TensorProto_DataType> = {
 };
 
 /** Opset 21 and IR 10 are read by every ONNX Runtime since 1.18. */
-const OPSET = 21n;
+const OPSET = 21;
 const IR_VERSION = 10n;
 
 /**
@@ -50,16 +50,42 @@ const IR_VERSION = 10n;
  */
 export class GraphBuilder {
   readonly #name: string;
+  /** Version of the operators; ours are written for 21 and mean the same in later ones. */
+  readonly opset: number;
   readonly #nodes: NodeProto[] = [];
   readonly #initialisers: TensorProto[] = [];
+  readonly #constants = new Map<string, TensorProto>();
   readonly #inputs: ValueInfoProto[] = [];
   readonly #outputs: ValueInfoProto[] = [];
   /** Names that values got as outputs. */
   readonly #renamed = new Map<string, string>();
   #counter = 0;
 
-  constructor(name: string) {
+  constructor(name: string, opset = OPSET) {
     this.#name = name;
+    this.opset = opset;
+  }
+
+  /** All nodes so far, in an order in which they can run. */
+  get program(): readonly NodeProto[] {
+    return this.#nodes;
+  }
+
+  /** The constant of that name, null for any other value. */
+  constantOf(value: string): TensorProto | null {
+    return this.#constants.get(value) ?? null;
+  }
+
+  /** Appends a node of another graph as it is; its names must be new here and its inputs known. */
+  adoptNode(node: NodeProto): void {
+    this.#nodes.push(node);
+  }
+
+  /** Takes a tensor of another graph as a constant under its own name. */
+  adoptConstant(tensor: TensorProto): Value {
+    this.#initialisers.push(tensor);
+    this.#constants.set(tensor.name, tensor);
+    return tensor.name as Value;
   }
 
   #fresh(hint: string): Value {
@@ -77,7 +103,7 @@ export class GraphBuilder {
     const name = this.#fresh('constant');
     const type =
       values instanceof Float32Array ? 'float32' : values instanceof BigInt64Array ? 'int64' : ('int32' as const);
-    this.#initialisers.push(
+    return this.adoptConstant(
       create(TensorProtoSchema, {
         name,
         dims: shape.map(BigInt),
@@ -85,7 +111,6 @@ export class GraphBuilder {
         rawData: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
       }),
     );
-    return name;
   }
 
   scalar(value: number): Value {
@@ -142,7 +167,7 @@ export class GraphBuilder {
       create(ModelProtoSchema, {
         irVersion: IR_VERSION,
         producerName: 'backcompat',
-        opsetImport: [create(OperatorSetIdProtoSchema, { domain: '', version: OPSET })],
+        opsetImport: [create(OperatorSetIdProtoSchema, { domain: '', version: BigInt(this.opset) })],
         graph: create(GraphProtoSchema, {
           name: this.#name,
           node: this.#nodes,

@@ -214,6 +214,8 @@ function applyEvent(state: EventState, event: RunEvent): void {
 type Fields = Record<string, unknown>;
 const isText = (value: unknown): value is string => typeof value === 'string';
 const isFigure = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 const isOptional = (value: unknown, test: (value: unknown) => boolean) => value === undefined || test(value);
 
 function parseJson(text: string): Fields | null {
@@ -242,7 +244,7 @@ function parseRequest(text: string): RunRequest | null {
   };
 }
 
-const states: unknown[] = ['running', 'done', 'failed', 'cancelled'];
+const states: unknown[] = ['running', 'done', 'failed', 'cancelled', 'paused'];
 
 /** Which fields an event must have to be believed. */
 const eventChecks: Readonly<Record<RunEvent['type'], (fields: Fields) => boolean>> = {
@@ -255,6 +257,12 @@ const eventChecks: Readonly<Record<RunEvent['type'], (fields: Fields) => boolean
   phase: (fields) => isText(fields.phase) && isOptional(fields.index, isFigure) && isOptional(fields.total, isFigure),
   progress: (fields) => isText(fields.phase) && isFigure(fields.done) && isFigure(fields.total) && isText(fields.unit),
   metric: (fields) => isText(fields.name) && isFigure(fields.value) && isOptional(fields.step, isFigure),
+  step: (fields) =>
+    isText(fields.part) &&
+    [fields.epoch, fields.step, fields.loss, fields.learningRate, fields.millisecondsPerStep].every(isFigure) &&
+    isObject(fields.terms),
+  epoch: (fields) =>
+    isText(fields.part) && isObject(fields.figures) && isFigure(fields.figures.epoch) && isFigure(fields.figures.step),
   verdict: (fields) => isText(fields.state) && isText(fields.summary),
   log: (fields) => isText(fields.message) && ['info', 'warning', 'error'].includes(String(fields.level)),
 };
