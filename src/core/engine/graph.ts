@@ -1,4 +1,5 @@
 import { create, toBinary } from '@bufbuild/protobuf';
+import { BackcompatError } from '../contract/errors.ts';
 import {
   type AttributeProto,
   AttributeProto_AttributeType,
@@ -59,6 +60,8 @@ export class GraphBuilder {
   readonly #outputs: ValueInfoProto[] = [];
   /** Names that values got as outputs. */
   readonly #renamed = new Map<string, string>();
+  /** Every name that is taken: those of adopted nodes may look like ours. */
+  readonly #names = new Set<string>();
   #counter = 0;
 
   constructor(name: string, opset = OPSET) {
@@ -76,24 +79,35 @@ export class GraphBuilder {
     return this.#constants.get(value) ?? null;
   }
 
-  /** Appends a node of another graph as it is; its names must be new here and its inputs known. */
+  /** Appends a node of another graph as it is; its outputs' names must be new here and its inputs known. */
   adoptNode(node: NodeProto): void {
+    for (const name of node.output) if (name !== '') this.#take(name);
     this.#nodes.push(node);
   }
 
   /** Takes a tensor of another graph as a constant under its own name. */
   adoptConstant(tensor: TensorProto): Value {
+    this.#take(tensor.name);
     this.#initialisers.push(tensor);
     this.#constants.set(tensor.name, tensor);
     return tensor.name as Value;
   }
 
   #fresh(hint: string): Value {
-    return `${hint}_${this.#counter++}` as Value;
+    let name: string;
+    do name = `${hint}_${this.#counter++}`;
+    while (this.#names.has(name));
+    return name as Value;
+  }
+
+  #take(name: string): void {
+    if (this.#names.has(name)) throw new BackcompatError('internal', `The graph has a value ${name} already.`);
+    this.#names.add(name);
   }
 
   /** A graph input; feeds are keyed by `name`. */
   input(name: string, type: ElementType, shape: readonly Dimension[]): Value {
+    this.#take(name);
     this.#inputs.push(valueInfo(name, type, shape));
     return name as Value;
   }

@@ -68,7 +68,7 @@ export async function readOnnxFile(file: string): Promise<OnnxFile> {
   };
 }
 
-function signatureOf(value: ValueInfoProto): Signature {
+export function signatureOf(value: ValueInfoProto): Signature {
   const type = value.type?.value;
   if (type?.case !== 'tensorType') return { name: value.name, type: type?.case ?? 'other', shape: [] };
   return {

@@ -1,0 +1,36 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { BackcompatError } from '../../contract/errors.ts';
+import { ModelProtoSchema } from '../../engine/proto/onnx_pb.js';
+import { convnet } from './builtin/convnet.ts';
+import { makeTrainable } from './makeTrainable.ts';
+import type { TrainableGraph } from './trainableGraph.ts';
+
+/** Images a built-in network is made for, and its start. */
+export interface BuiltinNetwork {
+  readonly name: 'convnet' | 'resnet18';
+  readonly dimension: number;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  /** Of the initial weights. */
+  readonly seed: number;
+}
+
+/**
+ * A network that needs no file: input `images` [batch, channels, height, width], output `embedding` [batch, dimension] as the last
+ * linear layer gives it (not normalised; audits compare by cosine).
+ * Equal seeds give equal weights.
+ * @param trainable see `openTrainable`
+ */
+export async function builtinNetwork(
+  network: BuiltinNetwork,
+  trainable: 'all' | 'embedding' | readonly string[] = 'all',
+): Promise<TrainableGraph> {
+  if (network.name !== 'convnet') throw new BackcompatError('internal', 'builtin:resnet18 is not there yet.');
+  const model = fromBinary(ModelProtoSchema, convnet(network));
+  return makeTrainable(
+    { file: `builtin:${network.name}`, model, bytesOf: async (tensor) => tensor.rawData },
+    'embedding',
+    trainable,
+  );
+}
