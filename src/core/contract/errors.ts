@@ -21,6 +21,8 @@ export const exitStatusOf = {
   'in-use': 2,
   /** Disk full, no permission: nothing wrong with what the user gave. */
   'write-failed': 1,
+  /** A training came to values that are not finite: nothing wrong with the files. */
+  diverged: 1,
   /** SIGINT, SIGTERM or Cancel. */
   cancelled: 130,
   /** A defect of ours. */
