@@ -62,6 +62,7 @@ export class GraphBuilder {
   readonly #renamed = new Map<string, string>();
   /** Every name that is taken: those of adopted nodes may look like ours. */
   readonly #names = new Set<string>();
+  readonly #gradientStops = new Set<string>();
   #counter = 0;
 
   constructor(name: string, opset = OPSET) {
@@ -77,6 +78,18 @@ export class GraphBuilder {
   /** The constant of that name, null for any other value. */
   constantOf(value: string): TensorProto | null {
     return this.#constants.get(value) ?? null;
+  }
+
+  /** The same values, through which no gradient flows. */
+  stopGradient(value: Value): Value {
+    const stopped = this.node('Identity', [value]);
+    this.#gradientStops.add(stopped);
+    return stopped;
+  }
+
+  /** Whether no gradient flows through the node that gives `value`. */
+  stopsGradient(value: string): boolean {
+    return this.#gradientStops.has(value);
   }
 
   /** Appends a node of another graph as it is; its outputs' names must be new here and its inputs known. */
