@@ -1,5 +1,6 @@
 /**
- * Fetches what a fresh clone lacks: npm packages, a browser, and a VS Code workbench for the end-to-end tests.
+ * Fetches what a fresh clone lacks: npm packages, a browser, TensorFlow.js' native runtime, and a VS Code workbench for
+ * the end-to-end tests.
  * Imports nothing but Node's own modules, because it runs before `npm ci` has.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -186,14 +187,12 @@ function dropDependencies(file) {
   writeFileSync(file, JSON.stringify(manifest, null, 2));
 }
 
-async function ensureCompiler() {
-  const needed = { 'g++': 'g++', make: 'make', python3: 'python3' };
-  const missing = Object.keys(needed).filter((name) => which(name) === null);
+async function ensurePrograms(names, what) {
+  const missing = names.filter((name) => which(name) === null);
   if (missing.length === 0) return;
-  if (!canUseApt()) {
-    throw new SetupError(`The workbench's native modules are compiled here: please install ${missing.join(', ')}.`);
-  }
-  await aptInstall(missing.map((name) => needed[name]));
+  if (!canUseApt()) throw new SetupError(`${what} is compiled here: please install ${missing.join(', ')}.`);
+  // Debian calls their packages as they are called.
+  await aptInstall(missing);
 }
 
 async function installWorkbench(folder, { codeServer, node, compile, ripgrep }) {
@@ -298,7 +297,7 @@ export async function ensureWorkbench(which) {
   }
   await withLock(`${folder}.lock`, async () => {
     if (existsSync(folder)) return;
-    await ensureCompiler();
+    await ensurePrograms(['g++', 'make', 'python3'], 'Native code of the workbench');
     say(`installing a workbench to test in: code-server ${description.codeServer} (about a minute)`);
     const start = Date.now();
     // Beside its final place and renamed when complete: a killed install leaves nothing that looks finished.
@@ -310,6 +309,16 @@ export async function ensureWorkbench(which) {
     say(`the workbench is installed (${Math.round((Date.now() - start) / 1000)} s)`);
   });
   return workbench;
+}
+
+// -------------------------------------------------------------------------------------- TensorFlow.js runtime
+
+/** The native runtime of TensorFlow.js in the user's cache, by the command that users have; it must be built. */
+export async function ensureTfjs() {
+  if (process.platform === 'linux') await ensurePrograms(['g++'], 'The binding of TensorFlow.js');
+  say("TensorFlow.js' native runtime (half a minute where it is not installed yet)");
+  const status = runInherited(process.execPath, ['dist/cli.js', 'runtime', 'install', 'tfjs']);
+  if (status !== 0) throw new SetupError("TensorFlow.js' native runtime, which tests use, could not be installed.");
 }
 
 /** Runs a script's main function; a SetupError ends it with its message alone. */

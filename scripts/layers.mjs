@@ -45,13 +45,15 @@ const rooms = {
   ],
   'src/core/engine': [...foundation, ...readers, node, 'onnxruntime-node', '@bufbuild/protobuf', ...tensorflow],
   'src/core/runs': [...foundation, ...readers, node],
+  // Installs what npm cannot bring.
+  'src/core/runtime': [...foundation, ...readers, node, 'yauzl'],
   'src/core/audit': [...foundation, ...readers, node],
   // It measures what it trains.
   'src/core/training': [...foundation, ...readers, 'src/core/audit', node],
   'src/core/report': [...foundation, ...readers, 'src/core/audit', node],
   'src/core/pipeline': [...core, node],
   'src/protocol': ['src/core/contract'],
-  'src/cli': [...core, node, 'commander'],
+  'src/cli': [...core, 'src/core/runtime', node, 'commander'],
   'src/host': [...core, 'src/protocol', node, 'vscode', 'jsonc-parser'],
   'src/extension.ts': ['src/host', node, 'vscode'],
   webview: ['src/protocol', 'src/core/contract', 'chart.js'],

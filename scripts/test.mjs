@@ -8,7 +8,15 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ensureChromium, ensurePackages, ensureWorkbench, runInherited, runMain, SetupError } from './bootstrap.mjs';
+import {
+  ensureChromium,
+  ensurePackages,
+  ensureTfjs,
+  ensureWorkbench,
+  runInherited,
+  runMain,
+  SetupError,
+} from './bootstrap.mjs';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const tiers = ['unit', 'webview', 'process', 'e2e'];
@@ -65,6 +73,7 @@ async function runTiers(wanted) {
   }
   const { build } = await import('./build.mjs');
   await build();
+  if (wanted.includes('unit') || wanted.includes('process')) await ensureTfjs();
   mkdirSync(path.dirname(resultFile), { recursive: true });
   rmSync(resultFile, { force: true });
   const projects = wanted.flatMap((tier) => ['--project', tier]);

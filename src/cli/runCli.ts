@@ -9,6 +9,7 @@ import { addGateCommand } from './gateCommand.ts';
 import { addInspectCommand } from './inspectCommand.ts';
 import { errorLines } from './output.ts';
 import { addReportCommand } from './reportCommand.ts';
+import { addRuntimeCommand } from './runtimeCommand.ts';
 import { addSchemaCommand } from './schemaCommand.ts';
 import type { CliServices } from './services.ts';
 
@@ -40,6 +41,7 @@ export async function runCli(args: readonly string[], services: CliServices): Pr
   addGateCommand(program, services, end);
   addSchemaCommand(program);
   addDemoCommand(program, services, end);
+  addRuntimeCommand(program);
   if (args.length === 0) {
     program.outputHelp({ error: true });
     return exitStatusOf.usage;

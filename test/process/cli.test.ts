@@ -385,8 +385,9 @@ describe('other commands', () => {
     const help = await cli(['--help'], cwd);
     expect(help.status).toBe(0);
     const commands = [...help.stdout.matchAll(/^ {2}([a-z]+) /gm)].map((match) => match[1]);
-    expect(commands.slice(0, 8)).toEqual(['audit', 'embed', 'inspect', 'report', 'compare', 'gate', 'schema', 'demo']);
-    for (const command of ['audit', 'embed', 'inspect', 'report', 'compare', 'gate', 'schema', 'demo']) {
+    const expected = ['audit', 'embed', 'inspect', 'report', 'compare', 'gate', 'schema', 'demo', 'runtime'];
+    expect(commands.slice(0, expected.length)).toEqual(expected);
+    for (const command of expected) {
       expect((await cli([command, '--help'], cwd)).stdout).toMatch(/Examples?:\n {2}backcompat /);
     }
   });

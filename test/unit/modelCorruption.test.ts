@@ -1,3 +1,4 @@
+import './withoutNativeTfjs.ts';
 import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';

@@ -3,54 +3,30 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadDataset } from '../../src/core/data/loadDataset.ts';
 import { tfjsRuntime } from '../../src/core/engine/tfjsRuntime.ts';
-import { embed, openCheckpoint } from '../../src/core/models/checkpoint.ts';
-import type { ModelCheckpoint } from '../../src/core/models/modelCheckpoint.ts';
+import { tfjsStatus } from '../../src/core/engine/tfjsStatus.ts';
+import { embed } from '../../src/core/models/checkpoint.ts';
 import { readTfjsFile } from '../../src/core/models/tfjsFile.ts';
 import { errorOf, recordProgress, temporaryFolder } from '../fixtures/data/make.ts';
-import { largestDifference, modelFixture, readFixture } from './modelFixtures.ts';
+import { largestDifference, modelFixture } from './modelFixtures.ts';
+import {
+  copiedTfjs as copied,
+  editedTfjs as edited,
+  tfjsExpected as expected,
+  tfjsFixtures as fixtures,
+  openTfjs as open,
+  tfjsVectors as vectorsOf,
+} from './tfjsFixtures.ts';
 
-interface Expected {
-  pixels: number[][];
-  vectors: number[][];
-  quantised: number[][];
-}
-
-const fixtures = modelFixture('tfjs');
-const expected = readFixture<Expected>('tfjs', 'expected.json');
-
-/** The parts of a model.json that are edited here. */
-interface ModelJson {
-  modelTopology: {
-    node: { name: string; op: string; input: string[]; attr: Record<string, unknown> }[];
-    model_config: { config: { layers: { config: { batch_input_shape?: (number | null)[] } }[] } };
-  };
-  weightsManifest: [{ paths: string[]; weights: { shape: unknown }[] }];
-}
-
-const open = async (folder: string, definition: Record<string, unknown> = {}): Promise<ModelCheckpoint> =>
-  (await openCheckpoint('v1', { model: 'model.json', ...definition }, folder, { threads: 1 })) as ModelCheckpoint;
-
-/** The pixels that the reference was computed on, through a checkpoint. */
-async function vectorsOf(checkpoint: ModelCheckpoint): Promise<number[]> {
-  const inputs = Float32Array.from(expected.pixels.flat(), (value) => value / 255);
-  if (checkpoint.encoder.takes !== 'images') throw new Error('It takes no images.');
-  return Array.from(await checkpoint.encoder.run(inputs, expected.pixels.length));
-}
-
-async function copied(name: string): Promise<string> {
-  const folder = temporaryFolder();
-  await cp(path.join(fixtures, name), folder, { recursive: true });
-  return folder;
-}
-
-async function edited(name: string, edit: (json: ModelJson) => void): Promise<string> {
-  const folder = await copied(name);
-  const file = path.join(folder, 'model.json');
-  const json = JSON.parse(await readFile(file, 'utf8'));
-  edit(json);
-  await writeFile(file, JSON.stringify(json));
-  return folder;
-}
+describe('the native runtime', () => {
+  it('is installed, loads and trains a step', async () => {
+    // Made by `npm test`, or by: node dist/cli.js runtime install tfjs
+    expect(await tfjsStatus()).toMatchObject({
+      native: { version: '4.22.0' },
+      backend: 'tensorflow',
+      complaint: null,
+    });
+  });
+});
 
 describe('models of the TensorFlow.js converter', () => {
   it.each([
@@ -111,49 +87,6 @@ describe('models of the TensorFlow.js converter', () => {
     const other = await open(folder);
     expect(await other.contentHash()).not.toBe(hash);
     expect(await other.fingerprint()).not.toBe(fingerprint);
-    await other.close();
-  });
-
-  it('leaves WebAssembly for what it cannot do', async () => {
-    const { core, backends } = await tfjsRuntime();
-    expect(backends).toEqual(['wasm', 'cpu']);
-    // A complex spectrum and back: WebAssembly knows neither.
-    const folder = await edited('graph', (json) => {
-      const { node } = json.modelTopology;
-      const identity = node.find(({ name }) => name === 'Identity') as (typeof node)[number];
-      const [from] = identity.input as [string];
-      node.push(
-        { name: 'zeros', op: 'Sub', input: [from, from], attr: {} },
-        { name: 'complex', op: 'Complex', input: [from, 'zeros'], attr: {} },
-        { name: 'real', op: 'Real', input: ['complex'], attr: {} },
-      );
-      identity.input = ['real'];
-    });
-    const checkpoint = await open(folder);
-    expect(core.getBackend()).toBe('cpu');
-    expect(largestDifference(await vectorsOf(checkpoint), expected.vectors)).toBeLessThan(1e-4);
-    await checkpoint.close();
-  });
-
-  it('leaves WebAssembly where it gives other numbers than plain JavaScript', async () => {
-    // Steps of 20 on 12 pixels: one place is left, and the two lay the window elsewhere.
-    const folder = await edited('graph', (json) => {
-      const { node } = json.modelTopology;
-      const convolution = node.find(({ op }) => op === '_FusedConv2D');
-      Object.assign(convolution?.attr ?? {}, { strides: { list: { i: ['1', '20', '20', '1'] } } });
-      Object.assign(node.find(({ op }) => op === 'FusedDepthwiseConv2dNative')?.attr ?? {}, {
-        padding: { s: 'U0FNRQ==' },
-      });
-      Object.assign(node.find(({ op }) => op === 'MaxPool') ?? {}, { op: 'Identity' });
-    });
-    const { core } = await tfjsRuntime();
-    const checkpoint = await open(folder);
-    await vectorsOf(checkpoint);
-    expect(core.getBackend()).toBe('cpu');
-    await checkpoint.close();
-    const other = await open(path.join(fixtures, 'graph'));
-    await vectorsOf(other);
-    expect(core.getBackend()).toBe('wasm');
     await other.close();
   });
 });

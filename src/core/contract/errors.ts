@@ -23,6 +23,8 @@ export const exitStatusOf = {
   'write-failed': 1,
   /** A training came to values that are not finite: nothing wrong with the files. */
   diverged: 1,
+  /** A part of the product that is installed on demand, and could not be: network, compiler, platform. */
+  'install-failed': 1,
   /** SIGINT, SIGTERM or Cancel. */
   cancelled: 130,
   /** A defect of ours. */

@@ -6,8 +6,13 @@ import type * as converter from '@tensorflow/tfjs-converter';
 import type * as core from '@tensorflow/tfjs-core';
 import type * as layers from '@tensorflow/tfjs-layers';
 
+/** What installs the native runtime. */
+export const INSTALL_COMMAND = 'backcompat runtime install tfjs';
+
 /** TensorFlow.js with what can run here. */
 export interface TfjsRuntime {
+  /** The native runtime that is used, and the only one that trains; null: there is none. */
+  readonly native: { readonly file: string; readonly version: string } | null;
   readonly core: typeof core;
   readonly loadLayersModel: typeof layers.loadLayersModel;
   readonly loadGraphModel: typeof converter.loadGraphModel;
@@ -42,13 +47,15 @@ export function tfjsRuntime(threads: number | null = null): Promise<TfjsRuntime>
   return loaded;
 }
 
-type NodeModule = typeof core & Pick<TfjsRuntime, 'loadLayersModel' | 'loadGraphModel'>;
+type NodeModule = typeof core &
+  Pick<TfjsRuntime, 'loadLayersModel' | 'loadGraphModel'> & { version: { 'tfjs-node': string } };
 
 async function load(threads: number | null): Promise<TfjsRuntime> {
-  const { native, complaint } = findNative(threads);
+  const { native, file, complaint } = findNative(threads);
   if (native !== null) {
-    const { loadLayersModel, loadGraphModel } = native;
+    const { loadLayersModel, loadGraphModel, version } = native;
     return {
+      native: { file, version: version['tfjs-node'] },
       core: native,
       loadLayersModel,
       loadGraphModel,
@@ -85,6 +92,7 @@ async function load(threads: number | null): Promise<TfjsRuntime> {
   if (await startWasm()) backends.unshift('wasm');
   let generation = 0;
   return {
+    native: null,
     core: plain,
     loadLayersModel,
     loadGraphModel,
@@ -113,10 +121,10 @@ function isTrap(error: unknown): boolean {
   return error instanceof Error && error.name === 'RuntimeError';
 }
 
-function findNative(threads: number | null): { native: NodeModule | null; complaint: string | null } {
+function findNative(threads: number | null): { native: NodeModule | null; file: string; complaint: string | null } {
   let complaint: string | null = null;
+  let file = '';
   for (const from of [require, createRequire(path.join(tfjsFolder(), 'package.json'))]) {
-    let file: string;
     try {
       file = from.resolve('@tensorflow/tfjs-node');
     } catch {
@@ -124,13 +132,13 @@ function findNative(threads: number | null): { native: NodeModule | null; compla
     }
     try {
       prepareNative(threads);
-      return { native: from(file) as NodeModule, complaint: null };
+      return { native: from(file) as NodeModule, file, complaint: null };
     } catch (error) {
       const [line] = String(error instanceof Error ? error.message : error).split('\n');
-      complaint = `${file} is there but cannot be loaded (${line}), so a slower backend runs the model.`;
+      complaint = `${file} is there but cannot be loaded (${line}), so a slower backend runs the model; ${INSTALL_COMMAND} installs it anew.`;
     }
   }
-  return { native: null, complaint };
+  return { native: null, file, complaint };
 }
 
 /** What the native runtime reads when it is loaded. */

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { Signature } from '../engine/session.ts';
+import { INSTALL_COMMAND, tfjsRuntime } from '../engine/tfjsRuntime.ts';
 import { resolveImageModel } from './imageModel.ts';
 import { bytesText, type Inspection } from './inspection.ts';
 import { loadModel } from './loadedModel.ts';
@@ -38,6 +39,11 @@ export async function inspectTfjs(inspection: Inspection): Promise<void> {
       value: `${bytesText(file.weightBytes)} in ${count} file${count === 1 ? '' : 's'}`,
     });
     inspection.notes.push(...notes);
+    if (file.kind === 'tfjs-graph') {
+      inspection.notes.push('A GraphModel is frozen: its embedding can be adapted, but the model cannot be trained.');
+    } else if ((await tfjsRuntime()).native === null) {
+      inspection.notes.push(`Training it needs the native runtime: ${INSTALL_COMMAND}`);
+    }
     await describeUse(inspection, session);
   } finally {
     await session.release();
