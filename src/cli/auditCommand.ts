@@ -10,12 +10,12 @@ import { checkReportTarget, readReport, serialiseReport } from '../core/report/r
 import { writeFileAtomic } from '../core/runs/atomicFile.ts';
 import { type AuditJob, type AuditOptions, planAudits } from './auditPlan.ts';
 import { computeAudit } from './computeAudit.ts';
-import { awaitStart, diedError, discardFailed, followAudit, logTail, startAudit } from './followAudit.ts';
 import { printGates } from './gatePlaces.ts';
 import { addCommonOptions, addOverrideOptions } from './options.ts';
-import { createOutput, errorLines, type Output, problemLines, usageError } from './output.ts';
+import { createOutput, errorLines, type Output, usageError } from './output.ts';
 import { checkTarget } from './renderings.ts';
 import type { CliServices } from './services.ts';
+import { detachRun, discardFailed, followStarted, reportFailure, type StartOptions, startRun } from './startedRun.ts';
 
 const help = `
 Examples:
@@ -100,21 +100,8 @@ async function audit(config: string | undefined, options: AuditOptions, services
     // Its end is written; nothing that a native library still holds may keep the process.
     process.exit(await computeAudit(first, services, { directory, json, debug: options.debug ?? false }));
   }
-  if (options.detach && first) return detach(first, options, json, output);
+  if (options.detach && first) return detachRun(first, startOptions(options, json), output);
   return auditAll(jobs, options, json, output, options.full ? 'full' : 'report');
-}
-
-async function detach(job: AuditJob, options: AuditOptions, json: string | null, output: Output): Promise<number> {
-  const started = await startAudit(job, { threads: options.threads ?? null, debug: options.debug ?? false, json });
-  const summary = await awaitStart(started);
-  if (summary === null) {
-    const error = diedError(started.place, started.child);
-    await discardFailed(started.place);
-    throw error;
-  }
-  started.child.unref();
-  output.data(`${started.place.directory}\n`);
-  return 0;
 }
 
 /** Which status several audits end with: the gravest. */
@@ -152,6 +139,10 @@ export async function auditAll(
   return gravestFirst.find((status) => ended.some((audited) => audited.status === status)) ?? 0;
 }
 
+function startOptions({ threads, debug }: RunOptions, json: string | null): StartOptions {
+  return { threads: threads ?? null, debug: debug ?? false, json, resume: null };
+}
+
 interface EndedAudit {
   status: number;
   outcome: JunitAudit;
@@ -166,28 +157,15 @@ async function auditOne(
 ): Promise<EndedAudit> {
   const failed = (status: number, error: string): EndedAudit => ({ status, outcome: { name: job.name, error } });
   try {
-    const started = await startAudit(job, { threads: options.threads ?? null, debug: options.debug ?? false, json });
-    const { place, summary, cancelled } = await followAudit(started, output);
+    const started = await startRun(job, startOptions(options, json));
+    const { place, summary, cancelled } = await followStarted(started, output);
     if (cancelled) {
       if (summary === null) await discardFailed(place);
       throw cancelledError();
     }
     if (summary.state !== 'done' || summary.report === null) {
-      const exitStatus = summary.exitStatus ?? 1;
       if (summary.state === 'cancelled') throw cancelledError();
-      const { message, remedy } = summary;
-      const lines = problemLines({
-        code: 'audit',
-        message: message ?? 'The run failed without saying why.',
-        place: summary.place ?? {},
-        remedy,
-      });
-      output.note(lines.join('\n'));
-      // Bad input leaves nothing behind; other failures leave a directory to look into.
-      if (exitStatus === 2 && !options.debug) await discardFailed(place);
-      else output.note(`  log: ${path.join(place.directory, RUN_FILES.log)}`);
-      if (options.debug) output.note(logTail(place.directory));
-      return failed(exitStatus, message ?? 'failed');
+      return failed(await reportFailure(place, summary, output), summary.message ?? 'failed');
     }
     const report = await readReport(summary.report);
     print(report, summary.report, output, detail);

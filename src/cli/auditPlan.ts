@@ -5,6 +5,7 @@ import type { AuditRequest } from '../core/pipeline/auditRequest.ts';
 import { fileSafeName, cacheFolder as folderOfCache } from '../core/runs/runDirectory.ts';
 import { type CommonOptions, type OverrideOptions, overrideArguments, overridesOf } from './options.ts';
 import { usageError } from './output.ts';
+import type { RunJob } from './startedRun.ts';
 
 export interface AuditOptions extends CommonOptions, OverrideOptions {
   pair?: string;
@@ -26,17 +27,9 @@ export interface AuditOptions extends CommonOptions, OverrideOptions {
 }
 
 /** One audit to be run. */
-export interface AuditJob {
-  name: string;
+export interface AuditJob extends RunJob {
+  kind: 'audit';
   request: AuditRequest;
-  /** Folder beside whose `.backcompat` the run is listed. */
-  baseFolder: string;
-  /** Where the run shall live; null: below `baseFolder`. */
-  out: string | null;
-  configFile: string | null;
-  configText: string | null;
-  /** Of a command line that repeats it. */
-  arguments: string[];
 }
 
 /**
@@ -85,6 +78,7 @@ function planTables(options: AuditOptions): AuditJob {
     queryLabels: absolute(queryLabels),
   };
   return {
+    kind: 'audit',
     name: `${stem(old)}-${stem(options.new ?? queryNew ?? old)}`,
     request: {
       source,
@@ -132,6 +126,7 @@ async function planConfig(config: string | undefined, options: AuditOptions): Pr
   }
   const folders = new Set<string>();
   return pairs.map(({ name }) => ({
+    kind: 'audit',
     name,
     request: {
       source: { kind: 'config', file, pair: name },

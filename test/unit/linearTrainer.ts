@@ -1,6 +1,6 @@
 import { BackcompatError } from '../../src/core/contract/errors.ts';
 import { createRandom } from '../../src/core/numeric/random.ts';
-import type { EpochBatches } from '../../src/core/training/loop/trainModel.ts';
+import type { BatchSource } from '../../src/core/training/data/batchSource.ts';
 import type { StepResult, Trainer, TrainerState, TrainingBatch } from '../../src/core/training/trainer.ts';
 
 const INPUTS = 4;
@@ -99,9 +99,9 @@ export function linearTrainer(options: { poisonAt?: number; stepMs?: number } = 
 }
 
 /** Seeded points around three centres, five items a batch: a function of epoch and position. */
-export function pointBatches(stepsPerEpoch: number, seed = 0): EpochBatches {
+export function pointBatches(stepsPerEpoch: number, seed = 0): Pick<BatchSource, 'batchesPerEpoch' | 'batches'> {
   return {
-    stepsPerEpoch,
+    batchesPerEpoch: stepsPerEpoch,
     async *batches(epoch, position) {
       for (let at = position; at < stepsPerEpoch; at++) {
         const random = createRandom(seed, `points ${epoch} ${at}`);

@@ -3,9 +3,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EpochFigures } from '../../src/core/contract/training.ts';
+import type { HeldOutFigures } from '../../src/core/training/evaluator.ts';
 import { openStates } from '../../src/core/training/loop/states/openStates.ts';
 import {
-  type HeldOutFigures,
   type LoopHooks,
   type LoopSettings,
   type LoopState,

@@ -9,9 +9,22 @@ export const TRAINING_FILES = {
   head: 'head.safetensors',
   /** Folder of the model that was trained without compatibility, with files of the same names. */
   paragon: 'paragon',
+  /** The result as a checkpoint of a config, paths relative to its folder. */
+  checkpoint: 'checkpoint.json',
+  /** What the training depends on: a run is resumed only where it is still so. */
+  inputs: 'inputs.json',
   /** Created by anyone to ask for a pause: the run writes its state and ends as `paused`. */
   pause: 'pause',
 } as const;
+
+/** Folder of a value of a sweep. */
+export function partFolder(lambda: number): string {
+  return `lambda-${lambda}`;
+}
+
+export function isPartFolder(name: string): boolean {
+  return /^lambda-[\d.e+-]+$/.test(name);
+}
 
 /** Figures of the held-out items after an epoch; null: not measured (no old vectors, no such cell). */
 export interface EpochFigures {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Place } from '../contract/errors.ts';
@@ -12,7 +12,14 @@ import {
 } from '../contract/runs.ts';
 import { writeFileAtomic, writeFileAtomicSync } from './atomicFile.ts';
 import { acquireLock } from './lock.ts';
-import { claimDirectory, clearRun, isCancelRequested, makeRunDirectory } from './runDirectory.ts';
+import {
+  claimDirectory,
+  clearRequests,
+  clearRun,
+  isCancelRequested,
+  isPauseRequested,
+  makeRunDirectory,
+} from './runDirectory.ts';
 
 const HEARTBEAT_MS = 1000;
 const PROGRESS_MS = 200;
@@ -31,6 +38,8 @@ export interface CreateRunOptions {
   arguments: string[];
   /** `backcompat 0.1.0`. */
   tool: string;
+  /** Goes on with the run that the directory holds: what it wrote stays, its request too. */
+  resume?: boolean;
 }
 
 export interface RunOutcome {
@@ -50,16 +59,18 @@ export interface RunWriter {
   readonly progress: Progress;
   /** Aborted by {@link cancel} or by a cancel file. */
   readonly signal: AbortSignal;
+  /** Aborted by a pause file. */
+  readonly pause: AbortSignal;
   event(event: NewRunEvent): void;
   /** Writes a file of the run, whole or not at all. */
   writeFile(name: string, content: string | Uint8Array): Promise<void>;
   cancel(): void;
   /** The last event; releases the directory. Further calls do nothing. */
-  finish(state: 'done' | 'failed' | 'cancelled', outcome: RunOutcome): void;
+  finish(state: 'done' | 'failed' | 'cancelled' | 'paused', outcome: RunOutcome): void;
 }
 
 /**
- * Starts a run: takes its directory, writes what was asked, then the state `running`.
+ * Starts a run: takes its directory, writes what was asked, then the state `running`; or goes on with one.
  * @throws BackcompatError `in-use` when another living process holds the directory
  */
 export async function createRun(options: CreateRunOptions): Promise<RunWriter> {
@@ -69,6 +80,10 @@ export async function createRun(options: CreateRunOptions): Promise<RunWriter> {
   if ('directory' in place) await claimDirectory(directory);
   const release = acquireLock(directory);
   try {
+    if (options.resume) {
+      await clearRequests(directory);
+      return openWriter(directory, release);
+    }
     await clearRun(directory);
     const request: RunRequest = {
       format: RUN_FORMAT,
@@ -90,10 +105,12 @@ export async function createRun(options: CreateRunOptions): Promise<RunWriter> {
 }
 
 function openWriter(directory: string, release: () => void): RunWriter {
-  const events = openSync(path.join(directory, RUN_FILES.events), 'a');
+  const events = openSync(path.join(directory, RUN_FILES.events), 'a+');
   const abort = new AbortController();
+  const pause = new AbortController();
   let finished = false;
-  let lineIsOpen = false;
+  // The process before may have died within a line.
+  let lineIsOpen = !endsInLineBreak(events);
 
   function event(entry: NewRunEvent): void {
     if (finished) return;
@@ -124,18 +141,19 @@ function openWriter(directory: string, release: () => void): RunWriter {
   }
 
   let lastCheck = 0;
-  function checkCancel(): void {
+  function checkRequests(): void {
     const now = Date.now();
     if (finished || abort.signal.aborted || now - lastCheck < CANCEL_CHECK_MS) return;
     lastCheck = now;
     if (isCancelRequested(directory)) abort.abort();
+    if (isPauseRequested(directory)) pause.abort();
   }
 
   event({ type: 'state', state: 'running' });
   beat();
   const timer = setInterval(() => {
     beat();
-    checkCancel();
+    checkRequests();
   }, HEARTBEAT_MS);
   timer.unref();
 
@@ -165,7 +183,7 @@ function openWriter(directory: string, release: () => void): RunWriter {
       // A whole turn of the event loop: signals and timers come through.
       await nextTurn();
       beat();
-      checkCancel();
+      checkRequests();
     },
   };
 
@@ -173,6 +191,7 @@ function openWriter(directory: string, release: () => void): RunWriter {
     directory,
     progress,
     signal: abort.signal,
+    pause: pause.signal,
     event,
     writeFile: (name, content) => writeFileAtomic(path.join(directory, name), content),
     cancel: () => abort.abort(),
@@ -188,4 +207,12 @@ function openWriter(directory: string, release: () => void): RunWriter {
       }
     },
   };
+}
+
+function endsInLineBreak(events: number): boolean {
+  const { size } = fstatSync(events);
+  if (size === 0) return true;
+  const last = Buffer.alloc(1);
+  readSync(events, last, 0, 1, size - 1);
+  return last[0] === 10;
 }

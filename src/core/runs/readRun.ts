@@ -28,6 +28,8 @@ export async function readRun(directory: string): Promise<RunSummary> {
 export interface FollowOptions {
   /** How often the directory is looked at; default 250. */
   intervalMs?: number;
+  /** A reader that has read the run's past: only what comes after its next start counts. For a run that is resumed. */
+  past?: RunReader;
   /** Ends following, not the run. */
   signal?: AbortSignal;
   onEvent?: (event: RunEvent) => void;
@@ -41,12 +43,18 @@ export interface FollowOptions {
 export async function followRun(
   directory: string,
   onSummary: (summary: RunSummary) => void,
-  { intervalMs = 250, signal, onEvent }: FollowOptions = {},
+  { intervalMs = 250, signal, past, onEvent }: FollowOptions = {},
 ): Promise<RunSummary | null> {
-  const reader = new RunReader(directory);
+  const reader = past ?? new RunReader(directory);
+  let hasBegun = past === undefined;
+  const take = (event: RunEvent) => {
+    if (event.type === 'state' && event.state === 'running') hasBegun = true;
+    onEvent?.(event);
+  };
   let known = '';
   while (!signal?.aborted) {
-    const summary = await reader.read(onEvent);
+    const found = await reader.read(take);
+    const summary = hasBegun ? found : null;
     const text = JSON.stringify(summary);
     if (summary !== null && text !== known) {
       known = text;

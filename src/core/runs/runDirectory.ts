@@ -5,6 +5,7 @@ import path from 'node:path';
 import { BackcompatError } from '../contract/errors.ts';
 import { REPORT_FILE_NAME } from '../contract/report.ts';
 import { LINK_EXTENSION, RUN_FILES, RUN_FORMAT, type RunKind, STATE_FOLDER } from '../contract/runs.ts';
+import { isPartFolder, TRAINING_FILES } from '../contract/training.ts';
 import { writeFileAtomic } from './atomicFile.ts';
 import { inUseError, isLocked } from './lock.ts';
 
@@ -130,7 +131,7 @@ export async function claimDirectory(directory: string): Promise<void> {
   }
   if (isLocked(directory)) throw inUseError(directory);
   // Whoever starts the run's process opens its log before, and may already ask it to stop.
-  const early: string[] = [RUN_FILES.log, RUN_FILES.cancel];
+  const early: string[] = [RUN_FILES.log, RUN_FILES.cancel, TRAINING_FILES.pause];
   if (entries.every((entry) => early.includes(entry)) || isRunDirectory(directory)) return;
   throw new BackcompatError('in-use', `The directory ${directory} holds other files than a run's.`, {
     place: { file: directory },
@@ -138,15 +139,32 @@ export async function claimDirectory(directory: string): Promise<void> {
   });
 }
 
-/** Files that a run writes, all of them. */
-const runFiles = [...Object.values(RUN_FILES), REPORT_FILE_NAME];
+/** Files that every run writes, and those of a training before its first state. */
+const runFiles = [
+  ...Object.values(RUN_FILES),
+  REPORT_FILE_NAME,
+  TRAINING_FILES.record,
+  TRAINING_FILES.inputs,
+  TRAINING_FILES.pause,
+];
+/** What a training leaves beside them: models, heads, states, and folders of its parts. */
+const trainingEntry = /^(model\.(onnx|onnx\.data|json)|group\d+-shard\d+of\d+\.bin)$/;
 
 /** Removes what an earlier run left in the directory, except its lock and log. */
 export async function clearRun(directory: string): Promise<void> {
   const kept: string[] = [RUN_FILES.lock, RUN_FILES.log];
-  for (const file of runFiles) {
-    if (!kept.includes(file)) await rm(path.join(directory, file), { force: true });
+  const { head, checkpoint, states, paragon } = TRAINING_FILES;
+  const folders: string[] = [states, paragon];
+  const files: string[] = [...runFiles, head, checkpoint];
+  for (const entry of await readdir(directory).catch(() => [])) {
+    const isOurs = files.includes(entry) || folders.includes(entry) || trainingEntry.test(entry) || isPartFolder(entry);
+    if (isOurs && !kept.includes(entry)) await rm(path.join(directory, entry), { recursive: true, force: true });
   }
+}
+
+/** Removes what asked an earlier process of the run to stop. */
+export async function clearRequests(directory: string): Promise<void> {
+  for (const file of [RUN_FILES.cancel, TRAINING_FILES.pause]) await rm(path.join(directory, file), { force: true });
 }
 
 /**
@@ -173,6 +191,15 @@ export async function discardRun({ directory, link }: RunPlace): Promise<void> {
 /** Asks the run to stop; it does so at its next check, a second or less while it computes. */
 export async function requestCancel(directory: string): Promise<void> {
   await writeFileAtomic(path.join(directory, RUN_FILES.cancel), '');
+}
+
+/** Asks a training to write its state and end, to be resumed later. */
+export async function requestPause(directory: string): Promise<void> {
+  await writeFileAtomic(path.join(directory, TRAINING_FILES.pause), '');
+}
+
+export function isPauseRequested(directory: string): boolean {
+  return existsSync(path.join(directory, TRAINING_FILES.pause));
 }
 
 export function isCancelRequested(directory: string): boolean {

@@ -1,7 +1,9 @@
 import { BackcompatError, cancelledError } from '../../contract/errors.ts';
 import type { Progress, RunEvent } from '../../contract/runs.ts';
 import type { EpochFigures } from '../../contract/training.ts';
-import type { StepResult, Trainer, TrainingBatch } from '../trainer.ts';
+import type { BatchSource } from '../data/batchSource.ts';
+import type { HeldOutFigures } from '../evaluator.ts';
+import type { StepResult, Trainer } from '../trainer.ts';
 import { type EarlyStop, isBetter, meetsTax, runsOutOfPatience, scoreOf } from './earlyStop.ts';
 import { learningRateAt, type Schedule } from './schedule.ts';
 import type { TrainingStates } from './states/openStates.ts';
@@ -10,22 +12,6 @@ import type { TrainingStates } from './states/openStates.ts';
 const SAVE_EVERY_SECONDS = 30;
 /** Between two events of steps: a quarter of a second at first, a thousandth of the time so far later on. */
 const STEP_EVENT_MS = 250;
-
-/** The batches of a training. */
-export interface EpochBatches {
-  readonly stepsPerEpoch: number;
-  /**
-   * The batches of an epoch (from 1) from a position (steps of it that are done) to its end. A function of both: asked
-   * again, the same batches come, bit by bit.
-   */
-  batches(epoch: number, position: number): AsyncIterable<TrainingBatch>;
-}
-
-/** What is measured on held-out items after an epoch. */
-export type HeldOutFigures = Pick<
-  EpochFigures,
-  'oldOld' | 'newOld' | 'newNew' | 'positiveRate' | 'inverted' | 'negativeFlipRate' | 'criterion'
->;
 
 /** What the loop keeps beside the trainer's tensors. Batches and chances follow from seed, epoch and position alone. */
 export interface LoopState {
@@ -82,7 +68,7 @@ export interface LoopResult {
  */
 export async function trainModel(
   trainer: Trainer,
-  source: EpochBatches,
+  source: Pick<BatchSource, 'batchesPerEpoch' | 'batches'>,
   evaluate: (() => Promise<HeldOutFigures>) | null,
   settings: LoopSettings,
   states: TrainingStates<LoopState>,
@@ -90,7 +76,7 @@ export async function trainModel(
 ): Promise<LoopResult> {
   const { epochs, schedule, stopEarly } = settings;
   const { progress, signal, pause } = hooks;
-  const totalSteps = epochs * source.stepsPerEpoch;
+  const totalSteps = epochs * source.batchesPerEpoch;
   const saved = await states.latest((message) => progress.log('warning', message));
   let loop: LoopState = startState();
   let savedStep = -1;
@@ -109,7 +95,7 @@ export async function trainModel(
   let steps = 0;
 
   function stepOf({ epoch, position }: LoopState): number {
-    return (epoch - 1) * source.stepsPerEpoch + position;
+    return (epoch - 1) * source.batchesPerEpoch + position;
   }
 
   async function save(): Promise<void> {
@@ -135,7 +121,7 @@ export async function trainModel(
     const measureStart = performance.now();
     const heldOut = evaluate === null ? nothingMeasured : await evaluate();
     const { loss, terms, seconds } = loop.sums;
-    const count = source.stepsPerEpoch;
+    const count = source.batchesPerEpoch;
     return {
       epoch,
       step: stepOf(loop),
@@ -185,15 +171,15 @@ export async function trainModel(
   const saveEvery = 1000 * (settings.saveEverySeconds ?? SAVE_EVERY_SECONDS);
   while (!loop.isOver && loop.epoch <= epochs) {
     if (await comeUp()) return told('paused', loop.epoch - 1);
-    for await (const batch of source.batches(loop.epoch, loop.position)) {
+    for await (const batch of source.batches(loop.epoch, loop.position, signal)) {
       const learningRate = learningRateAt(schedule, stepOf(loop));
       const stepStart = performance.now();
       const result = await trainer.step(batch, learningRate);
       take(result, (performance.now() - stepStart) / 1000, learningRate);
       if (await comeUp()) return told('paused', loop.epoch - 1);
-      if (performance.now() - lastSave >= saveEvery && loop.position < source.stepsPerEpoch) await save();
+      if (performance.now() - lastSave >= saveEvery && loop.position < source.batchesPerEpoch) await save();
     }
-    if (loop.position !== source.stepsPerEpoch) {
+    if (loop.position !== source.batchesPerEpoch) {
       throw new BackcompatError('internal', `Epoch ${loop.epoch} ended after ${loop.position} steps.`);
     }
     const figures = await measure(loop.epoch, learningRateAt(schedule, stepOf(loop) - 1));

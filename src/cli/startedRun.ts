@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BackcompatError } from '../core/contract/errors.ts';
-import { RUN_FILES, type RunSummary } from '../core/contract/runs.ts';
+import { RUN_FILES, type RunKind, type RunSummary } from '../core/contract/runs.ts';
+import { TRAINING_FILES } from '../core/contract/training.ts';
 import { followRun } from '../core/runs/readRun.ts';
 import { discardRun, makeRunDirectory, type RunPlace, requestCancel } from '../core/runs/runDirectory.ts';
-import type { AuditJob } from './auditPlan.ts';
-import type { Output } from './output.ts';
+import { RunReader } from '../core/runs/runReader.ts';
+import { type Output, problemLines } from './output.ts';
 import { createProgressView } from './progressView.ts';
 
 /** How long after its process's end a run may still be unread. */
@@ -16,8 +17,25 @@ const FOLLOW_MS = 100;
 /** Of a log that is shown because a process died without a word. */
 const LOG_TAIL_BYTES = 4000;
 
+/** What a run is started from. */
+export interface RunJob {
+  kind: RunKind;
+  /** Pair or block. */
+  name: string;
+  /** Folder beside whose `.backcompat` the run is listed. */
+  baseFolder: string;
+  /** Where the run shall live; null: below `baseFolder`. */
+  out: string | null;
+  configFile: string | null;
+  configText: string | null;
+  /** Of a command line that repeats it. */
+  arguments: string[];
+}
+
 export interface StartedRun {
   place: RunPlace;
+  /** Has read what a run that is resumed had told before; null for a new one. */
+  past: RunReader | null;
   child: ChildProcess;
   exited: Promise<void>;
 }
@@ -27,13 +45,17 @@ export interface StartOptions {
   debug: boolean;
   /** Absolute, null for none. */
   json: string | null;
+  /** Absolute directory of the run to go on with; null: a new run. */
+  resume: string | null;
 }
 
 /** Starts the process that computes, in a session of its own, so that it outlives this one's terminal. */
-export async function startAudit(job: AuditJob, options: StartOptions): Promise<StartedRun> {
-  const { baseFolder, out, name } = job;
-  const place = await makeRunDirectory({ baseFolder, out, kind: 'audit', name });
-  const log = openSync(path.join(place.directory, RUN_FILES.log), 'w');
+export async function startRun(job: RunJob, options: StartOptions): Promise<StartedRun> {
+  const { resume } = options;
+  const place = resume === null ? await makeRunDirectory(job) : { directory: resume, link: null };
+  const past = resume === null ? null : new RunReader(resume);
+  await past?.read();
+  const log = openSync(path.join(place.directory, RUN_FILES.log), resume === null ? 'w' : 'a');
   const args = [
     ...process.execArgv.filter((argument) => !argument.startsWith('--inspect')),
     process.argv[1] as string,
@@ -41,6 +63,7 @@ export async function startAudit(job: AuditJob, options: StartOptions): Promise<
     ...(options.threads === null ? [] : ['--threads', String(options.threads)]),
     ...(options.json === null ? [] : ['--json', options.json]),
     ...(options.debug ? ['--debug'] : []),
+    ...(resume === null ? [] : ['--go-on']),
     '--run-directory',
     place.directory,
   ];
@@ -50,14 +73,14 @@ export async function startAudit(job: AuditJob, options: StartOptions): Promise<
       child.once('exit', () => resolve());
       child.once('error', () => resolve());
     });
-    return { place, child, exited };
+    return { place, past, child, exited };
   } finally {
     closeSync(log);
   }
 }
 
 /** Waits until the run has begun. @returns its first summary, null when its process ended before */
-export async function awaitStart({ place, exited }: StartedRun): Promise<RunSummary | null> {
+export async function awaitStart({ place, past, exited }: StartedRun): Promise<RunSummary | null> {
   const following = new AbortController();
   let first: RunSummary | null = null;
   void exited.then(() => delay(LAST_WORD_MS, undefined, { ref: false })).then(() => following.abort());
@@ -67,7 +90,7 @@ export async function awaitStart({ place, exited }: StartedRun): Promise<RunSumm
       first ??= summary;
       following.abort();
     },
-    { intervalMs: 50, signal: following.signal },
+    { intervalMs: 50, signal: following.signal, ...(past === null ? {} : { past }) },
   );
   return first;
 }
@@ -83,8 +106,8 @@ export type FollowedRun = { place: RunPlace } & (
  * one kills it; SIGHUP ends this process only.
  * @throws BackcompatError `internal` when its process died without a word
  */
-export async function followAudit(started: StartedRun, output: Output): Promise<FollowedRun> {
-  const { place, child, exited } = started;
+export async function followStarted(started: StartedRun, output: Output): Promise<FollowedRun> {
+  const { place, past, child, exited } = started;
   const view = createProgressView(process.stderr, output.quiet);
   const following = new AbortController();
   let interrupts = 0;
@@ -109,6 +132,7 @@ export async function followAudit(started: StartedRun, output: Output): Promise<
     const summary = await followRun(place.directory, (current) => view.summary(current), {
       intervalMs: FOLLOW_MS,
       signal: following.signal,
+      ...(past === null ? {} : { past }),
       onEvent: (event) => view.event(event),
     });
     view.clear();
@@ -153,4 +177,42 @@ export function logTail(directory: string): string {
 /** Takes back the directory of a run that came to nothing for a reason that was told already. */
 export async function discardFailed(place: RunPlace): Promise<void> {
   await discardRun(place).catch(() => undefined);
+}
+
+/** Starts a run, prints its directory and leaves it. @throws BackcompatError `internal` when its process died at once */
+export async function detachRun(job: RunJob, options: StartOptions, output: Output): Promise<number> {
+  const started = await startRun(job, options);
+  const summary = await awaitStart(started);
+  if (summary === null) {
+    const error = diedError(started.place, started.child);
+    await discardFailed(started.place);
+    throw error;
+  }
+  started.child.unref();
+  output.data(`${started.place.directory}\n`);
+  return 0;
+}
+
+/**
+ * Says why a run failed. Bad input leaves nothing behind; other failures leave a directory to look into.
+ * @returns the exit status
+ */
+export async function reportFailure(place: RunPlace, summary: RunSummary, output: Output): Promise<number> {
+  const exitStatus = summary.exitStatus ?? 1;
+  const lines = problemLines({
+    code: summary.kind,
+    message: summary.message ?? 'The run failed without saying why.',
+    place: summary.place ?? {},
+    remedy: summary.remedy,
+  });
+  output.note(lines.join('\n'));
+  if (exitStatus === 2 && !output.debug && !hasStates(place.directory)) await discardFailed(place);
+  else output.note(`  log: ${path.join(place.directory, RUN_FILES.log)}`);
+  if (output.debug) output.note(logTail(place.directory));
+  return exitStatus;
+}
+
+/** Whether a training has come so far that it can be resumed. */
+function hasStates(directory: string): boolean {
+  return existsSync(path.join(directory, TRAINING_FILES.record));
 }
