@@ -4,7 +4,8 @@ import path from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { hashContent } from '../../src/core/data/contentHash.ts';
-import { createImageDecoder, type Preprocessing, preprocessPixels } from '../../src/core/data/decodeImage.ts';
+import { createImageDecoder, type Preprocessing } from '../../src/core/data/decodeImage.ts';
+import { preprocessPixels } from '../../src/core/data/imageInput.ts';
 import type { ImageSource, ItemSet } from '../../src/core/data/itemSet.ts';
 import { errorOf, idxBytes, temporaryFolder } from '../fixtures/data/make.ts';
 

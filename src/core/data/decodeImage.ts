@@ -6,6 +6,7 @@ import type { Sharp } from 'sharp';
 import { BackcompatError } from '../contract/errors.ts';
 import { shortFile } from './contentHash.ts';
 import { notFound, openFile, readFully } from './files.ts';
+import { inputFiller } from './imageInput.ts';
 import type { ImageContent, ImageSource } from './itemSet.ts';
 import { cutCentre, type Pixels, resample } from './resample.ts';
 
@@ -64,8 +65,38 @@ export interface ImageDecoder {
  * that has the size already is not resampled.
  */
 export function createImageDecoder(images: ImageContent, preprocessing: Preprocessing): ImageDecoder {
+  const reader = createPixelReader(preprocessing);
+  const fill = inputFiller(preprocessing);
+  return {
+    async decode(items, into) {
+      const imageValues = preprocessing.height * preprocessing.width * preprocessing.channels;
+      const results = await Promise.allSettled(
+        items.map(async (item, position) => {
+          const { data, channels } = await reader.read(images.source(item));
+          fill(data, channels, into.subarray(position * imageValues, (position + 1) * imageValues));
+        }),
+      );
+      // All are awaited first: no decoding goes on behind the caller's back after an error.
+      const failed = results.find((result) => result.status === 'rejected');
+      if (failed) throw failed.reason;
+    },
+    close: () => reader.close(),
+  };
+}
+
+export interface PixelReader {
+  /**
+   * Decodes one image to the size of the preprocessing: interleaved 8-bit pixels, grey or RGB as the file has them.
+   * @throws BackcompatError `not-found` or `bad-file` with the path
+   */
+  read(source: ImageSource): Promise<Pick<Pixels, 'data' | 'channels'>>;
+  /** Closes files that raw pixels were read from; nothing may be being read. */
+  close(): Promise<void>;
+}
+
+/** The first half of `createImageDecoder`: everything but the numbers that a model takes. */
+export function createPixelReader(preprocessing: Preprocessing): PixelReader {
   const { height, width } = preprocessing;
-  const tables = valueTables(preprocessing);
   const handles = new Map<string, Promise<{ handle: FileHandle; size: number }>>();
   const rawHandle = async (path: string): Promise<FileHandle> => {
     let opened = handles.get(path);
@@ -75,37 +106,17 @@ export function createImageDecoder(images: ImageContent, preprocessing: Preproce
     }
     return (await opened).handle;
   };
-
-  async function pixels(source: ImageSource): Promise<Pick<Pixels, 'data' | 'channels'>> {
-    if (source.kind === 'file') return decodeFile(source.path, preprocessing);
-    const raw = new Uint8Array(source.width * source.height);
-    if (!(await readFully(await rawHandle(source.path), raw, source.offset))) throw shortFile(source.path);
-    // Every way leaves an image of the right size as it is, save a resize to another one before the cut.
-    if (source.width === width && source.height === height && typeof preprocessing.resize === 'string') {
-      return { data: raw, channels: 1 };
-    }
-    const image = sharp()(raw, { raw: { width: source.width, height: source.height, channels: 1 } });
-    return fitted(image, source, preprocessing);
-  }
-
   return {
-    async decode(items, into) {
-      const imageValues = height * width * preprocessing.channels;
-      const results = await Promise.allSettled(
-        items.map(async (item, position) => {
-          const { data, channels } = await pixels(images.source(item));
-          fillInput(
-            data,
-            channels,
-            preprocessing,
-            tables,
-            into.subarray(position * imageValues, (position + 1) * imageValues),
-          );
-        }),
-      );
-      // All are awaited first: no decoding goes on behind the caller's back after an error.
-      const failed = results.find((result) => result.status === 'rejected');
-      if (failed) throw failed.reason;
+    async read(source) {
+      if (source.kind === 'file') return decodeFile(source.path, preprocessing);
+      const raw = new Uint8Array(source.width * source.height);
+      if (!(await readFully(await rawHandle(source.path), raw, source.offset))) throw shortFile(source.path);
+      // Every way leaves an image of the right size as it is, save a resize to another one before the cut.
+      if (source.width === width && source.height === height && typeof preprocessing.resize === 'string') {
+        return { data: raw, channels: 1 };
+      }
+      const image = sharp()(raw, { raw: { width: source.width, height: source.height, channels: 1 } });
+      return fitted(image, source, preprocessing);
     },
     async close() {
       const opened = await Promise.allSettled(handles.values());
@@ -174,61 +185,4 @@ function sizeBeforeCut(from: Size, { resize, width, height }: Preprocessing): Si
   return from.width <= from.height
     ? { width: shortest, height: other(from.height, from.width) }
     : { width: other(from.width, from.height), height: shortest };
-}
-
-/** (pixel x scale - mean) / std for the 256 values of a channel, each step in float32 as models are trained. */
-function valueTables({ mean, std, scale, channels }: Preprocessing): Float32Array[] {
-  return Array.from({ length: channels }, (_, channel) => {
-    const shift = Math.fround(mean[channel] as number);
-    const divisor = Math.fround(std[channel] as number);
-    return Float32Array.from({ length: 256 }, (_, pixel) => {
-      const scaled = Math.fround(scale === undefined ? pixel / 255 : pixel * scale);
-      return Math.fround(scaled - shift) / divisor;
-    });
-  });
-}
-
-function fillInput(
-  data: Uint8Array,
-  dataChannels: number,
-  { channels, layout, height, width }: Preprocessing,
-  tables: readonly Float32Array[],
-  into: Float32Array,
-): void {
-  const area = height * width;
-  if (data.length !== area * dataChannels) {
-    throw new BackcompatError('internal', `${data.length} bytes decoded instead of ${area} x ${dataChannels}.`);
-  }
-  if (channels === 1) {
-    const table = tables[0] as Float32Array;
-    for (let i = 0; i < area; i++) into[i] = table[grey(data, i * dataChannels, dataChannels)] as number;
-    return;
-  }
-  for (let channel = 0; channel < channels; channel++) {
-    const table = tables[channel] as Float32Array;
-    const from = dataChannels >= 3 ? channel : 0;
-    const [start, step] = layout === 'nchw' ? [channel * area, 1] : [channel, channels];
-    for (let i = 0; i < area; i++) into[start + i * step] = table[data[i * dataChannels + from] as number] as number;
-  }
-}
-
-/** Luma of ITU-R 601 in 16-bit integers, exactly as Pillow's convert("L"). */
-function grey(data: Uint8Array, at: number, channels: number): number {
-  if (channels < 3) return data[at] as number;
-  return (
-    ((data[at] as number) * 19595 + (data[at + 1] as number) * 38470 + (data[at + 2] as number) * 7471 + 0x8000) >>> 16
-  );
-}
-
-/** Puts given 8-bit pixels ([n, H, W, channels], no resizing) through the preprocessing. */
-export function preprocessPixels(pixels: Uint8Array, count: number, preprocessing: Preprocessing): Float32Array {
-  const { height, width, channels } = preprocessing;
-  const imageValues = height * width * channels;
-  const into = new Float32Array(count * imageValues);
-  const tables = valueTables(preprocessing);
-  for (let i = 0; i < count; i++) {
-    const part = [i * imageValues, (i + 1) * imageValues] as const;
-    fillInput(pixels.subarray(...part), channels, preprocessing, tables, into.subarray(...part));
-  }
-  return into;
 }

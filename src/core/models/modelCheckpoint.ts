@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import type { ModelCheckpointDefinition } from '../config/schema.ts';
-import { type Preprocessing, preprocessPixels } from '../data/decodeImage.ts';
+import type { Preprocessing } from '../data/decodeImage.ts';
 import { hashFile } from '../data/files.ts';
+import { preprocessPixels } from '../data/imageInput.ts';
 import type { Session } from '../engine/session.ts';
 import { createRandom } from '../numeric/random.ts';
 import { fingerprintOf, PROBE_ITEMS } from './fingerprint.ts';
@@ -10,7 +11,7 @@ import { resolveImageModel } from './imageModel.ts';
 import { type LoadedModel, loadModel } from './loadedModel.ts';
 import { findBeside, type ImageSettings, PREPROCESSOR_FILE, readPreprocessorConfig } from './preprocessorConfig.ts';
 import { badRun, imageRunner } from './runModel.ts';
-import { textRunner } from './runTexts.ts';
+import { type TextFeeds, textFeeds, textRunner } from './runTexts.ts';
 import { readSentenceModules } from './sentenceModules.ts';
 import { resolveTextModel, type TextModel, takesTexts } from './textModel.ts';
 import { openTokenizer, type TextTokenizer } from './tokenizer.ts';
@@ -22,6 +23,8 @@ export interface ModelCheckpoint {
   /** As the user gave it. */
   readonly path: string;
   readonly dimension: number;
+  /** Name of the output that is the embedding, or that it is pooled from. */
+  readonly output: string;
   /** What was assumed, for people. */
   readonly notes: readonly string[];
   readonly encoder: ImageEncoder | TextEncoder;
@@ -39,6 +42,8 @@ export interface TextEncoder {
   readonly largestBatch: number | null;
   /** Ids of a text's tokens, special ones included. */
   tokenise(text: string): Int32Array;
+  /** The model's inputs of texts given by their tokens, padded to the longest. */
+  readonly feeds: TextFeeds;
   /** @returns vectors of texts given by their tokens, texts.length x dimension */
   run(texts: readonly Int32Array[]): Promise<Float32Array>;
 }
@@ -46,6 +51,8 @@ export interface TextEncoder {
 /** The way from decoded images to vectors. */
 export interface ImageEncoder {
   readonly takes: 'images';
+  /** Name of the model's input. */
+  readonly input: string;
   readonly preprocessing: Preprocessing;
   /** Items a run: what the model is fixed at, or what its runtime bears; null: any number. */
   readonly fixedBatch: number | null;
@@ -89,12 +96,14 @@ async function imageCheckpoint(
   const run = imageRunner(session, model, file);
   const probes = await run(probeInputs(model.preprocessing), PROBE_ITEMS);
   return checkpointOf(name, definition, loaded, {
+    output: model.output,
     notes: model.notes,
     probes,
     settings: [model.input, model.output, model.preprocessing],
     files: [],
     encoder: (checked) => ({
       takes: 'images',
+      input: model.input,
       preprocessing: model.preprocessing,
       fixedBatch: model.fixedBatch,
       largestBatch: loaded.largestBatch,
@@ -114,6 +123,7 @@ async function textCheckpoint(
   const run = textRunner(session, model, { padId: tokenizer.padId, normalises }, file);
   const probes = await run(PROBE_TEXTS.map((text) => tokenizer.encode(text)));
   return checkpointOf(name, definition, loaded, {
+    output: model.output,
     notes,
     probes,
     settings: [model.output, model.pooling, tokenizer.maxTokens, normalises],
@@ -123,12 +133,14 @@ async function textCheckpoint(
       fixedBatch: model.fixedBatch,
       largestBatch: loaded.largestBatch,
       tokenise: tokenizer.encode,
+      feeds: textFeeds(model, tokenizer.padId),
       run: async (texts) => checked(await run(texts), texts.length),
     }),
   });
 }
 
 interface CheckpointParts {
+  output: string;
   notes: readonly string[];
   /** Vectors of the probe items. */
   probes: Float32Array;
@@ -143,7 +155,7 @@ function checkpointOf(
   name: string,
   definition: ModelCheckpointDefinition,
   loaded: LoadedModel,
-  { notes, probes, settings, files, encoder }: CheckpointParts,
+  { output, notes, probes, settings, files, encoder }: CheckpointParts,
 ): ModelCheckpoint {
   const dimension = probes.length / PROBE_ITEMS;
   const checked = (vectors: Float32Array, count: number): Float32Array => {
@@ -158,6 +170,7 @@ function checkpointOf(
     name,
     path: definition.model,
     dimension,
+    output,
     notes: [...loaded.notes, ...notes],
     encoder: encoder(checked),
     fingerprint: async () => fingerprintOf(probes, dimension),

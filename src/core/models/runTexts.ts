@@ -11,15 +11,19 @@ export interface TextRun {
   normalises: boolean;
 }
 
-/**
- * Runs a text model on the token ids of any number of texts, padded behind to the longest.
- * @returns count x dimension
- */
-export function textRunner(session: Session, model: TextModel, { padId, normalises }: TextRun, file: string) {
+/** Makes a model's inputs of texts given by their tokens: padded behind to the longest, or to what the model is fixed at. */
+export type TextFeeds = (texts: readonly Int32Array[]) => Record<string, IntegerTensor>;
+
+export interface IntegerTensor {
+  readonly shape: readonly number[];
+  readonly data: Int32Array | BigInt64Array;
+}
+
+export function textFeeds(model: TextModel, padId: number): TextFeeds {
   const integers = (count: number): BigInt64Array | Int32Array =>
     model.inputType === 'int64' ? new BigInt64Array(count) : new Int32Array(count);
-
-  function feedsOf(texts: readonly Int32Array[], tokens: number): Record<string, Tensor> {
+  return (texts) => {
+    const tokens = model.fixedTokens ?? Math.max(...texts.map((ids) => ids.length));
     const shape = [texts.length, tokens];
     const made = { ids: integers(texts.length * tokens), mask: integers(texts.length * tokens) };
     const positions = integers(texts.length * tokens);
@@ -32,18 +36,27 @@ export function textRunner(session: Session, model: TextModel, { padId, normalis
         made.mask[row * tokens + i] = number(1);
       }
     }
-    const feeds: Record<string, Tensor> = { [model.ids]: { shape, data: made.ids } };
+    const feeds: Record<string, IntegerTensor> = { [model.ids]: { shape, data: made.ids } };
     if (model.mask !== null) feeds[model.mask] = { shape, data: made.mask };
     if (model.types !== null) feeds[model.types] = { shape, data: integers(texts.length * tokens) };
     if (model.positions !== null) feeds[model.positions] = { shape, data: positions };
     return feeds;
-  }
+  };
+}
+
+/**
+ * Runs a text model on the token ids of any number of texts.
+ * @returns count x dimension
+ */
+export function textRunner(session: Session, model: TextModel, { padId, normalises }: TextRun, file: string) {
+  const feedsOf = textFeeds(model, padId);
 
   async function runOnce(texts: readonly Int32Array[]): Promise<Float32Array> {
-    const tokens = model.fixedTokens ?? Math.max(...texts.map((ids) => ids.length));
+    const feeds = feedsOf(texts);
+    const tokens = feeds[model.ids]?.shape[1] as number;
     let result: Tensor | undefined;
     try {
-      result = (await session.run(feedsOf(texts, tokens), [model.output]))[model.output];
+      result = (await session.run(feeds, [model.output]))[model.output];
     } catch (cause) {
       const what = `${texts.length} text${texts.length > 1 ? 's' : ''} of ${tokens} tokens`;
       throw badRun(file, `fails on ${what}: ${firstLine(cause)}`, REMEDY, cause);
