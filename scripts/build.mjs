@@ -4,6 +4,7 @@
  *   node scripts/build.mjs [--watch]
  *
  *   dist/cli.js                 the command line (ESM; onnxruntime-node and sharp stay packages)
+ *   dist/pixelWorker.js         the thread that decodes training images, started by the command line
  *   dist/extension.cjs          the extension host's half
  *   dist/webview/report.js,css  the report's page, also inlined by the HTML rendering
  *   dist/sample/                digits and checkpoints of the sample
@@ -44,6 +45,14 @@ export const bundles = {
       // CommonJS packages inside an ESM bundle call `require`, which ESM does not have.
       js: "#!/usr/bin/env node\nimport { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);",
     },
+  },
+  pixelWorker: {
+    entryPoints: [{ in: 'src/core/training/data/pixelWorker.ts', out: 'pixelWorker' }],
+    outdir: 'dist',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    external,
   },
   extension: {
     entryPoints: [{ in: 'src/extension.ts', out: 'extension' }],
