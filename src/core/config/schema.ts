@@ -101,8 +101,40 @@ const dataset = z.union([imagesDataset, idxDataset, itemsDataset, manifestDatase
 // Checkpoints ---------------------------------------------------------------------------------
 
 const headKind = z.enum(['linear', 'nsoftmax', 'cosface', 'arcface']);
-const temperature = key(z.number().gt(0), 'Logits are divided by it. Give this or `scale`.');
-const scale = key(z.number().gt(0), 'Logits are multiplied by it: 1 / temperature. Give this or `temperature`.');
+const headForm = {
+  kind: key(
+    headKind,
+    'How the classifier makes logits: `linear` (rows and bias), `nsoftmax` (cosine / temperature), `cosface` and `arcface` (with a margin).',
+  ).optional(),
+  temperature: key(z.number().gt(0), 'Logits are divided by it. Give this or `scale`.').optional(),
+  scale: key(
+    z.number().gt(0),
+    'Logits are multiplied by it: 1 / temperature. Give this or `temperature`. Default: 20 for `nsoftmax`, 30 for `cosface` and `arcface`.',
+  ).optional(),
+  margin: key(
+    z.number().min(0),
+    'Margin of `cosface` (a cosine) and `arcface` (radians). Default: 0.3 and 0.5.',
+  ).optional(),
+};
+const trainedHead = key(
+  z.strictObject({
+    weights: key(
+      filePath,
+      'File with the rows of the classifier, classes x dimension (safetensors, npy or npz): `head.safetensors` of a training run says everything else, too. Default: the classifier in the model file, if it is there.',
+    ).optional(),
+    array: key(
+      name,
+      'Array of the file that holds the rows. May be left out when there is only one candidate.',
+    ).optional(),
+    classes: key(z.array(name).min(1), 'Class name of each row.').optional(),
+    ...headForm,
+    normalised: key(
+      z.boolean(),
+      'Whether a `linear` classifier saw vectors of unit length. Default: whether the vectors of the model have it.',
+    ).optional(),
+  }),
+  'The classifier that the model was trained with.',
+);
 
 const preprocess = z.strictObject({
   size: key(
@@ -153,17 +185,7 @@ const modelCheckpoint = z
       z.enum(['mean', 'cls']),
       'How the vectors of tokens become one: their mean over the attention mask, or the first. Default: what `1_Pooling/config.json` says, or `mean`.',
     ).optional(),
-    head: key(
-      z.strictObject({
-        weights: key(filePath, 'File with the rows of the classifier (safetensors).').optional(),
-        classes: key(z.array(name).min(1), 'Class name of each row.').optional(),
-        kind: key(headKind, 'How the classifier makes logits.').optional(),
-        temperature: temperature.optional(),
-        scale: scale.optional(),
-        margin: key(z.number(), 'Margin of `cosface` and `arcface`.').optional(),
-      }),
-      'The classifier that the model was trained with.',
-    ).optional(),
+    head: trainedHead.optional(),
   })
   .meta({ title: 'Model' });
 
@@ -184,6 +206,7 @@ const tableCheckpoint = z
     ).optional(),
     id: key(name, 'Column with the id of the item.', 'id').optional(),
     label: key(name, 'Column with the label.', 'label').optional(),
+    head: trainedHead.optional(),
   })
   .meta({ title: 'Embedding table' });
 
@@ -346,18 +369,35 @@ const training = z.strictObject({
   ).optional(),
   oldHead: key(
     z.enum(['checkpoint', 'synthesised', 'distilled']),
-    'Old head: its own, one synthesised from class means, or a teacher.',
+    'Old head of `bct`: its own (`head` of the old checkpoint, or the classifier in its file), one synthesised from the means of its vectors of each class, or either as a teacher, which needs no labels.',
     'synthesised',
   ).optional(),
-  head: key(
-    z.strictObject({
-      kind: key(headKind, 'How the classifier makes logits.').optional(),
-      temperature: temperature.optional(),
-      scale: scale.optional(),
-      margin: key(z.number(), 'Margin of `cosface` and `arcface`.').optional(),
-    }),
-    'The new head.',
+  dimensionRule: key(
+    z.enum(['slice', 'pad']),
+    'How new vectors of another length meet the old ones while training: by their first components (longer), or with zeros behind (shorter).',
   ).optional(),
+  contrastive: key(
+    z.strictObject({
+      temperature: key(z.number().gt(0), 'Cosines are divided by it.', 0.01).optional(),
+      hardest: key(
+        positiveInteger,
+        'Old and new vectors of other classes that count, each: the nearest.',
+        10,
+      ).optional(),
+    }),
+    'Settings of the method `contrastive`.',
+  ).optional(),
+  mixbct: key(
+    z.strictObject({
+      share: key(
+        z.number().gt(0).lt(1),
+        'Probability with which the old vector of a credible item takes the place of the new one.',
+        0.3,
+      ).optional(),
+    }),
+    'Settings of the method `mixbct`.',
+  ).optional(),
+  head: key(z.strictObject(headForm), 'The new head.', { kind: 'nsoftmax', temperature: 0.05 }).optional(),
   epochs: key(positiveInteger, 'Passes over the training items.').optional(),
   batchSize: key(positiveInteger, 'Items a step.', 64).optional(),
   optimizer: key(optimizer, 'How weights are updated.').optional(),
@@ -497,6 +537,8 @@ export type TableCheckpointDefinition = z.output<typeof tableCheckpoint>;
 export type PreprocessDefinition = z.output<typeof preprocess>;
 export type PairDefinition = z.output<typeof pair>;
 export type AuditDefinition = z.output<typeof audit>;
+export type TrainingDefinition = z.output<typeof training>;
+export type TrainedHeadDefinition = z.output<typeof trainedHead>;
 export type GateDefinition = z.output<typeof gate>;
 
 /** JSON Schema (draft 7) of the config, with hover texts; shipped with the editor, printed by `backcompat schema`. */

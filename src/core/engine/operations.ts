@@ -59,6 +59,7 @@ export interface Operations<T> {
   /** The k largest along the last axis, largest first, ties by position: [..., k]. */
   topK(a: T, k: number): T;
   concat(parts: readonly T[], axis: number): T;
+  /** One size may be -1: what is left. */
   reshape(a: T, shape: readonly number[]): T;
   /** Components `from` to `to` (exclusive) along an axis. */
   slice(a: T, axis: number, from: number, to: number): T;

@@ -8,6 +8,8 @@ export interface BatchFields {
   oldLabels: 'int32';
   /** [n, oldDimension]: the old model's vector of the same item, L2-normalised. */
   oldVectors: 'float32';
+  /** [n]: length of that vector before it was normalised. */
+  oldLengths: 'float32';
   /** int32 [n]: 1 for an item of the replay buffer, 0 for one of the current session. */
   replayed: 'int32';
   /** [n]: uniform numbers in [0, 1), one an item and step, from the run's seed: for random choices inside a loss. */
