@@ -92,6 +92,13 @@ export class GraphBuilder {
     return this.#gradientStops.has(value);
   }
 
+  /** A further output of a node that is there already: output `index`, which it has no name for yet. */
+  furtherOutput(node: NodeProto, index: number): Value {
+    while (node.output.length <= index) node.output.push('');
+    if (node.output[index] === '') node.output[index] = this.#fresh(`${node.opType}_further`);
+    return node.output[index] as Value;
+  }
+
   /** Appends a node of another graph as it is; its outputs' names must be new here and its inputs known. */
   adoptNode(node: NodeProto): void {
     for (const name of node.output) if (name !== '') this.#take(name);
