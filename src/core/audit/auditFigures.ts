@@ -1,4 +1,3 @@
-import { BackcompatError } from '../contract/errors.ts';
 import { summarise } from '../contract/findings.ts';
 import { count, counted } from '../contract/format.ts';
 import type { CellName, CriterionEntry, MetricName, Report } from '../contract/report.ts';
@@ -7,7 +6,7 @@ import { measureAgreement } from './agreement.ts';
 import type { AuditInput, Version } from './auditInput.ts';
 import { inputNotes, isLeaveOneOut, isUnlabelled } from './auditNotes.ts';
 import { measureBackfill } from './backfill/measureBackfill.ts';
-import { cellOf, cmcCurve, metricNames, type RegisteredCell, registerCell } from './cells.ts';
+import { cellOf, cmcCurve, metricNames, type RegisteredCell, registerCell, withDecidingK } from './cells.ts';
 import { classTable } from './classTable.ts';
 import { compatibilityTax, updateGain } from './criterion.ts';
 import { criterionTable } from './criterionTable.ts';
@@ -20,6 +19,7 @@ import { loadPairSample } from './pairSample.ts';
 import { makePairSetup } from './pairSetup.ts';
 import { projectNewVectors } from './project.ts';
 import { measureReferences } from './references.ts';
+import { nothingToRetrieve, refuseOneClass } from './refusals.ts';
 import { estimateRemedies } from './remedies/estimateRemedies.ts';
 import { reportedProtocol } from './reportedProtocol.ts';
 import { sampleRows } from './sampling.ts';
@@ -68,17 +68,7 @@ export async function auditFigures(
   const setup = makePairSetup(queries, gallery, rows);
   const matched = Float64Array.from(setup.matchCount, (count) => (count > 0 ? 1 : 0));
   const matchedQueries = sum(matched);
-  if (matchedQueries === 0) {
-    throw new BackcompatError(
-      'bad-data',
-      `No query of ${queries.name} has an item of its class in ${gallery.name}, so nothing can be retrieved.`,
-      {
-        place: { file: queries.name },
-        remedy:
-          'Check that both label files spell the classes alike, and that a gallery item is not only the query itself.',
-      },
-    );
-  }
+  if (matchedQueries === 0) throw nothingToRetrieve(queries, gallery);
   const leaveOneOut = isLeaveOneOut(given, setup.selfOf);
   const notes = inputNotes(given, leaveOneOut);
   if (!exact) notes.push(sampledNote(rows.length, queries.count, protocol.pairBudget));
@@ -329,24 +319,6 @@ function sampledNote(sampled: number, queries: number, pairBudget: number): stri
     `${count(sampled)} of ${counted(queries, 'query', 'queries')} were sampled, in proportion to their classes, because the ` +
     `pairs exceed the budget of ${count(pairBudget)} ("pairBudget"); every figure is of these queries against the whole ` +
     'gallery, and the intervals include the sampling.'
-  );
-}
-
-/** The ks ascending, with that of the deciding metric: `cmc@20` decides only if it is measured. */
-function withDecidingK({ ks, criterionMetric }: AuditInput['protocol']): number[] {
-  const deciding = criterionMetric.startsWith('cmc@') ? [Number(criterionMetric.slice(4))] : [];
-  return [...new Set([...ks, ...deciding])].sort((a, b) => a - b);
-}
-
-/** @throws BackcompatError `bad-data` when there are no different-class pairs to speak of */
-function refuseOneClass({ queries, gallery }: AuditInput): void {
-  const first = gallery.labelOf[0];
-  const other = (label: number) => label !== first;
-  if (gallery.labelOf.some(other) || queries.labelOf.some(other)) return;
-  throw new BackcompatError(
-    'bad-data',
-    `All items of ${gallery.name} and ${queries.name} are of the class "${gallery.classNames[first ?? 0]}".`,
-    { place: { file: gallery.name }, remedy: 'Compatibility is a matter of classes: give items of at least two.' },
   );
 }
 

@@ -1,3 +1,4 @@
+import type { AuditProtocol } from '../contract/protocol.ts';
 import type { Cell, MetricName } from '../contract/report.ts';
 import type { PerQuery } from './retrieval.ts';
 import type { QueryStatistics, Statistic } from './statistics.ts';
@@ -11,6 +12,12 @@ export interface RegisteredCell {
 /** Names of all retrieval metrics, in the order of the report. */
 export function metricNames(ks: readonly number[]): MetricName[] {
   return [...ks.map((k) => `cmc@${k}` as const), 'map', 'map@r', 'rPrecision'];
+}
+
+/** The ks ascending, with that of the deciding metric: `cmc@20` decides only if it is measured. */
+export function withDecidingK({ ks, criterionMetric }: Pick<AuditProtocol, 'ks' | 'criterionMetric'>): number[] {
+  const deciding = criterionMetric.startsWith('cmc@') ? [Number(criterionMetric.slice(4))] : [];
+  return [...new Set([...ks, ...deciding])].sort((a, b) => a - b);
 }
 
 /** 1 where one of the k nearest is of the query's class, else 0; shape [queries]. */

@@ -33,7 +33,7 @@ export interface Evaluator {
   /** What was sampled, for people; null: everything is used. */
   readonly note: string | null;
   /**
-   * @param vectorsOf the present model's vectors of a set, count x dimension; called once for each set
+   * @param vectorsOf the present model's vectors of a set, count x dimension; called once for each set, for the gallery alone where queries are its own items
    * @throws BackcompatError `dimension-mismatch`; `bad-data` for vectors that are zero or not finite, naming the item; `cancelled`
    */
   evaluate(vectorsOf: (items: ItemSet) => Promise<Float32Array>, hooks: MeasureHooks): Promise<HeldOutFigures>;
