@@ -4,13 +4,8 @@ import { type Command, Option } from 'commander';
 import { type LoadedConfig, loadConfig } from '../core/config/loadConfig.ts';
 import type { ModelCheckpointDefinition } from '../core/config/schema.ts';
 import { BackcompatError } from '../core/contract/errors.ts';
-import {
-  type EmbedRequest,
-  embedDataset,
-  modelOfFile,
-  namedCheckpoint,
-  namedDataset,
-} from '../core/pipeline/embedDataset.ts';
+import { type EmbedRequest, embedDataset, modelOfFile, namedDataset } from '../core/pipeline/embedDataset.ts';
+import { namedCheckpoint } from '../core/pipeline/namedCheckpoint.ts';
 import { cacheFolder } from '../core/runs/runDirectory.ts';
 import { addCommonOptions, type CommonOptions, positiveInteger } from './options.ts';
 import { createOutput, shownPath, usageError } from './output.ts';
@@ -115,7 +110,7 @@ async function planEmbed(checkpoint: string, dataset: string, options: EmbedComm
     const names = given.map(([name]) => `--${name === 'maxTokens' ? 'max-tokens' : name}`).join(', ');
     throw usageError(`${names}: of a checkpoint that a config names, the config says it.`);
   }
-  const named = isFile.checkpoint ? null : namedCheckpoint(await configOf(checkpoint), checkpoint);
+  const named = isFile.checkpoint ? null : await namedCheckpoint(await configOf(checkpoint), checkpoint);
   // With --config a name goes before a folder that happens to be called so.
   const datasets = config === undefined ? {} : ((await configOf(dataset)).config.datasets ?? {});
   const isName = !isFile.dataset || Object.hasOwn(datasets, dataset.split('/')[0] as string);

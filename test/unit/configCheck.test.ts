@@ -5,7 +5,6 @@ import { schemaText } from '../../scripts/schemas.mjs';
 import { checkConfig, positionOf } from '../../src/core/config/checkConfig.ts';
 import { closest, editDistance } from '../../src/core/config/closest.ts';
 import {
-  checkpointDefinition,
   datasetDefinition,
   findConfigs,
   findPairs,
@@ -13,6 +12,7 @@ import {
   resolveProtocol,
 } from '../../src/core/config/loadConfig.ts';
 import { defaultProtocol } from '../../src/core/contract/protocol.ts';
+import { namedCheckpoint } from '../../src/core/pipeline/namedCheckpoint.ts';
 import { errorOf, temporaryFolder } from '../fixtures/data/make.ts';
 
 /** Every block and key of the documented config, with names that lead somewhere. */
@@ -223,9 +223,10 @@ describe('loadConfig', () => {
     ]);
     expect(datasetDefinition(loaded, 'digits/query')).toMatchObject({ name: 'digits', part: 'query' });
     expect(datasetDefinition(loaded, 'mnist')).toMatchObject({ name: 'mnist', part: null });
-    expect(checkpointDefinition(loaded, 'v2')).toEqual({ model: 'models/v2.onnx' });
-    const error = await errorOf(() => checkpointDefinition(loaded, 'v2-bct'));
+    expect(await namedCheckpoint(loaded, 'v2')).toMatchObject({ name: 'v2', definition: { model: 'models/v2.onnx' } });
+    const error = await errorOf(namedCheckpoint(loaded, 'v2-bct'));
     expect(error).toMatchObject({ code: 'bad-config', place: { line: 32 } });
+    expect(error.remedy).toBe('Train it first: backcompat train backcompat.json --name v2-bct');
     expect(findPairs(loaded, 'all')).toMatchObject([
       { name: 'all', old: 'v1', new: 'v3', paragon: null, versions: ['v1', 'v2', 'v3'], dimensionRule: null },
     ]);

@@ -1,6 +1,7 @@
 import { closest, quotedList } from './closest.ts';
 import { type Finding, type JsonPath, pathText } from './finding.ts';
 import type { Config, DatasetDefinition } from './schema.ts';
+import { trainedNames, trainingRunFindings } from './trainingRunFindings.ts';
 
 /** Built-in networks that training may start from. */
 export const builtinNetworks = ['builtin:convnet', 'builtin:resnet18'] as const;
@@ -10,7 +11,7 @@ export function crossCheck(config: Config): Finding[] {
   const findings: Finding[] = [];
   const datasets = config.datasets ?? {};
   const checkpoints = Object.keys(config.checkpoints ?? {});
-  const trained = Object.keys(config.training ?? {});
+  const trained = trainedNames(config);
 
   const checkName = (path: JsonPath, name: string | undefined, known: readonly string[], what: string): void => {
     if (name === undefined || known.includes(name)) return;
@@ -131,7 +132,11 @@ export function crossCheck(config: Config): Finding[] {
     checkItems([...path, 'data'], block.data);
     checkItems([...path, 'evaluate', 'queries'], block.evaluate?.queries);
     checkItems([...path, 'evaluate', 'gallery'], block.evaluate?.gallery);
+    if (typeof block.paragon === 'string') {
+      checkName([...path, 'paragon'], block.paragon, [...checkpoints, ...trained], 'checkpoint');
+    }
     checkTemperature([...path, 'head'], block.head);
+    findings.push(...trainingRunFindings(name, block));
   }
 
   for (const [name, block] of Object.entries(config.sessions ?? {})) {

@@ -7,7 +7,7 @@ import { checkConfig, positionOf } from './checkConfig.ts';
 import { closest, quotedList } from './closest.ts';
 import { splitReference } from './crossCheck.ts';
 import type { JsonPath } from './finding.ts';
-import type { AuditDefinition, CheckpointDefinition, Config, DatasetDefinition, PairDefinition } from './schema.ts';
+import type { AuditDefinition, Config, DatasetDefinition, PairDefinition } from './schema.ts';
 
 export interface LoadedConfig {
   /** Absolute path of the file. */
@@ -162,21 +162,6 @@ export function resolveProtocol(
 
 function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as never;
-}
-
-/**
- * The definition of a checkpoint that a pair names.
- * @throws BackcompatError `bad-config` for the result of a training block (not supported yet)
- */
-export function checkpointDefinition(loaded: LoadedConfig, name: string): CheckpointDefinition {
-  const checkpoints = loaded.config.checkpoints ?? {};
-  if (Object.hasOwn(checkpoints, name)) return checkpoints[name] as CheckpointDefinition;
-  throw configError(
-    loaded,
-    ['training', name],
-    `Checkpoint ${JSON.stringify(name)} is the result of a training block, which is not supported yet.`,
-    'Name a checkpoint of "checkpoints".',
-  );
 }
 
 /** The dataset and part that `"digits/query"` names. */

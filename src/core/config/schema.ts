@@ -326,14 +326,20 @@ const audit = z.strictObject({
 
 const optimizer = z.strictObject({
   name: key(z.enum(['adamw', 'sgd']), 'Optimiser.', 'adamw').optional(),
-  learningRate: key(z.number().gt(0), 'Learning rate.').optional(),
-  weightDecay: key(z.number().min(0), 'Weight decay.').optional(),
-  momentum: key(z.number().min(0).lt(1), 'Momentum of `sgd`.').optional(),
-  nesterov: key(z.boolean(), 'Nesterov momentum of `sgd`.').optional(),
+  learningRate: key(
+    z.number().gt(0),
+    'Largest learning rate. Default: `0.001` for `adamw`, `0.05` for `sgd`.',
+  ).optional(),
+  weightDecay: key(z.number().min(0), 'Weight decay.', 0.0001).optional(),
+  momentum: key(z.number().min(0).lt(1), 'Momentum of `sgd`.', 0.9).optional(),
+  nesterov: key(z.boolean(), 'Nesterov momentum of `sgd`.', false).optional(),
   schedule: key(z.enum(['cosine', 'step', 'constant']), 'Course of the learning rate.', 'cosine').optional(),
-  warmup: key(z.number().min(0), 'Epochs over which the learning rate rises.').optional(),
+  warmup: key(z.number().min(0), 'Epochs over which the learning rate rises, also a part of one.', 0).optional(),
   clipNorm: key(z.number().gt(0), 'Gradients are scaled down together to this norm.').optional(),
-  stepEpochs: key(positiveInteger, 'Epochs after which schedule `step` divides the learning rate by ten.').optional(),
+  stepEpochs: key(
+    positiveInteger,
+    'Epochs after which schedule `step` divides the learning rate by ten, again and again. Default: a third of all.',
+  ).optional(),
 });
 
 const augmentation = z.strictObject({
@@ -355,8 +361,16 @@ const training = z.strictObject({
   from: key(name, 'Start: a checkpoint, or `builtin:convnet`, `builtin:resnet18`.'),
   dimension: key(positiveInteger, 'Length of the embedding of a built-in network.').optional(),
   old: key(name, 'Checkpoint to stay compatible with.').optional(),
+  preprocess: key(
+    preprocess,
+    'How images go into a built-in network. Default: as into the old model, where that takes images; else `size` and `channels` of the first image, brought to -1 ... 1.',
+  ).optional(),
   data: key(name, 'Training items: `"dataset"` or `"dataset/part"`.'),
-  evaluate: key(z.strictObject({ queries, gallery }), 'What the result is audited on.').optional(),
+  classes: key(z.array(name).min(1), 'Only the items of these classes are trained on. Default: all.').optional(),
+  evaluate: key(
+    z.strictObject({ queries: pairQueries, gallery }),
+    'What is measured after each epoch, and what the result is audited on.',
+  ).optional(),
   method: key(
     z.enum(['independent', 'bct', 'l2', 'contrastive', 'mixbct', 'advbct-boundary']),
     'What makes the model compatible.',
@@ -398,12 +412,15 @@ const training = z.strictObject({
     'Settings of the method `mixbct`.',
   ).optional(),
   head: key(z.strictObject(headForm), 'The new head.', { kind: 'nsoftmax', temperature: 0.05 }).optional(),
-  epochs: key(positiveInteger, 'Passes over the training items.').optional(),
+  epochs: key(positiveInteger, 'Passes over the training items.', 10).optional(),
   batchSize: key(positiveInteger, 'Items a step.', 64).optional(),
   optimizer: key(optimizer, 'How weights are updated.').optional(),
   trainable: trainable.optional(),
   augmentation: key(augmentation, 'How training images are varied.').optional(),
-  balanced: key(z.boolean(), 'Whether every batch holds several items of each of its classes.').optional(),
+  balanced: key(
+    z.boolean(),
+    'Whether every batch holds four items of each of its classes. Default: only for `contrastive`.',
+  ).optional(),
   stopEarly: key(
     z.strictObject({
       tax: key(z.number(), 'Largest compatibility tax that is accepted; needs a paragon.').optional(),
@@ -415,7 +432,11 @@ const training = z.strictObject({
     z.enum(['onnx', 'tfjs']),
     'What trains. Default: what the start is; a built-in network is trained as ONNX.',
   ).optional(),
-  paragon: key(z.boolean(), 'Whether to train the paragon too.').optional(),
+  paragon: key(
+    z.union([z.boolean(), name]),
+    'The new model without compatibility, which the tax is measured against: `true` trains it too, a name is a checkpoint or another training block.',
+    false,
+  ).optional(),
   seed: seed.optional(),
 });
 
@@ -540,6 +561,14 @@ export type AuditDefinition = z.output<typeof audit>;
 export type TrainingDefinition = z.output<typeof training>;
 export type TrainedHeadDefinition = z.output<typeof trainedHead>;
 export type GateDefinition = z.output<typeof gate>;
+
+/**
+ * A model's definition that was written by a run, checked like one of a config.
+ * @returns null for anything else
+ */
+export function parseModelCheckpoint(value: unknown): ModelCheckpointDefinition | null {
+  return modelCheckpoint.safeParse(value).data ?? null;
+}
 
 /** JSON Schema (draft 7) of the config, with hover texts; shipped with the editor, printed by `backcompat schema`. */
 export function configJsonSchema(): Record<string, unknown> {

@@ -1,10 +1,14 @@
+import type { Pair } from '../config/loadConfig.ts';
 import type { AdapterKind, DimensionRule, Distance, ItemPreviews, MetricName, Report } from '../contract/report.ts';
 import type { Progress } from '../contract/runs.ts';
+import type { NamedCheckpoint } from './namedCheckpoint.ts';
 
 /** What one audit measures: a pair of a config, or embedding tables without one. All paths are absolute. */
 export interface AuditRequest {
   source:
     | { kind: 'config'; file: string; pair: string }
+    /** A pair that the config does not hold: models that a run has just trained, by their names in it. */
+    | { kind: 'trained'; file: string; pair: Pair; models: Readonly<Record<string, NamedCheckpoint>> }
     | {
         kind: 'tables';
         /** Files of vectors, `file#array` for an array of a file. */

@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { closest, quotedList } from '../config/closest.ts';
 import { splitReference } from '../config/crossCheck.ts';
-import { checkpointDefinition, configError, type LoadedConfig } from '../config/loadConfig.ts';
-import type { CheckpointDefinition, DatasetDefinition, ModelCheckpointDefinition } from '../config/schema.ts';
+import { configError, type LoadedConfig } from '../config/loadConfig.ts';
+import type { DatasetDefinition, ModelCheckpointDefinition } from '../config/schema.ts';
 import { BackcompatError } from '../contract/errors.ts';
 import { fileSize, isFolder, openFile } from '../data/files.ts';
 import type { ItemSet } from '../data/itemSet.ts';
@@ -11,10 +11,11 @@ import { NPY_MAGIC, writeNpy } from '../data/npy.ts';
 import { embed, openCheckpoint } from '../models/checkpoint.ts';
 import { writeFileAtomic } from '../runs/atomicFile.ts';
 import type { AuditHooks } from './auditRequest.ts';
+import type { NamedCheckpoint } from './namedCheckpoint.ts';
 
 /** What is embedded with what, and where the vectors go. */
 export interface EmbedRequest {
-  checkpoint: { name: string; definition: CheckpointDefinition; folder: string };
+  checkpoint: NamedCheckpoint;
   dataset:
     | { kind: 'named'; name: string; part: string | null; definition: DatasetDefinition; folder: string }
     /** A folder of images, or a table of texts or images: the model decides. Absolute. */
@@ -34,18 +35,6 @@ export interface EmbedResult {
   /** Absolute paths. */
   vectors: string;
   labels: string;
-}
-
-/** The checkpoint of a config by its name. @throws BackcompatError `bad-config` with a suggestion */
-export function namedCheckpoint(loaded: LoadedConfig, name: string): EmbedRequest['checkpoint'] {
-  const names = Object.keys(loaded.config.checkpoints ?? {});
-  if (!names.includes(name) && !Object.hasOwn(loaded.config.training ?? {}, name)) {
-    const suggestion = closest(name, names);
-    const message = `There is no checkpoint ${JSON.stringify(name)} in ${loaded.file}.`;
-    const remedy = suggestion ? `Did you mean ${JSON.stringify(suggestion)}?` : `There is ${quotedList(names)}.`;
-    throw configError(loaded, ['checkpoints'], message, remedy);
-  }
-  return { name, definition: checkpointDefinition(loaded, name), folder: loaded.folder };
 }
 
 /** The dataset or part of a config by its name. @throws BackcompatError `bad-config` with a suggestion */

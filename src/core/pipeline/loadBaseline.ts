@@ -15,7 +15,7 @@ export async function loadBaseline({
   baseline,
 }: Pick<AuditRequest, 'source' | 'baseline'>): Promise<NamedBaseline | null> {
   if (baseline !== undefined) return { path: baseline, report: await readReport(baseline) };
-  if (source.kind === 'tables') return null;
+  if (source.kind !== 'config') return null;
   const loaded = await loadConfig(source.file);
   const named = loaded.config.baseline;
   const given =

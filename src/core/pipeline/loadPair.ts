@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AuditInput, Version } from '../audit/auditInput.ts';
-import { checkpointDefinition, findPairs, loadConfig, resolveProtocol } from '../config/loadConfig.ts';
+import { findPairs, loadConfig, resolveProtocol } from '../config/loadConfig.ts';
 import type { GateDefinition } from '../config/schema.ts';
 import { BackcompatError } from '../contract/errors.ts';
 import type { AuditProtocol } from '../contract/protocol.ts';
@@ -10,6 +10,7 @@ import type { VectorSource } from '../data/vectorSource.ts';
 import { type Checkpoint, embed, openCheckpoint } from '../models/checkpoint.ts';
 import type { AuditHooks, AuditRequest } from './auditRequest.ts';
 import { loadTables, type TableSource } from './loadTables.ts';
+import { namedCheckpoint } from './namedCheckpoint.ts';
 import { isNormalised } from './normalised.ts';
 import { applyOverrides, checkGates, hashPair, loadItems, pairProtocol } from './pairDefinition.ts';
 
@@ -38,9 +39,9 @@ export async function loadPair(request: AuditRequest, hooks: AuditHooks): Promis
   };
   try {
     const pair =
-      request.source.kind === 'config'
-        ? await fromConfig(request, request.source, hooks, opened)
-        : await fromTables(request, request.source, hooks, opened);
+      request.source.kind === 'tables'
+        ? await fromTables(request, request.source, hooks, opened)
+        : await fromConfig(request, request.source, hooks, opened);
     return { ...pair, close };
   } catch (error) {
     await close();
@@ -52,13 +53,14 @@ type Opened = { close(): Promise<void> }[];
 
 async function fromConfig(
   request: AuditRequest,
-  source: { file: string; pair: string },
+  source: Exclude<AuditRequest['source'], { kind: 'tables' }>,
   hooks: AuditHooks,
   opened: Opened,
 ): Promise<Omit<LoadedPair, 'close'>> {
   const loaded = await loadConfig(source.file);
-  const pair = findPairs(loaded, source.pair)[0];
+  const pair = source.kind === 'trained' ? source.pair : findPairs(loaded, source.pair)[0];
   if (pair === undefined) throw new BackcompatError('internal', `findPairs gave no pair "${source.pair}".`);
+  const models = source.kind === 'trained' ? source.models : {};
   const protocol = pairProtocol(loaded, pair, request.overrides);
   checkGates(loaded, protocol);
 
@@ -69,7 +71,9 @@ async function fromConfig(
   const { progress, signal } = hooks;
   const vectorsOf = async (role: string, name: string) => {
     progress.phase(`Embedding with ${role} ${name}`);
-    const checkpoint = await openCheckpoint(name, checkpointDefinition(loaded, name), loaded.folder, {
+    const known = Object.hasOwn(models, name) ? models[name] : undefined;
+    const { definition, folder } = known ?? (await namedCheckpoint(loaded, name));
+    const checkpoint = await openCheckpoint(name, definition, folder, {
       threads,
       cacheFolder,
       progress,

@@ -1,13 +1,6 @@
 /** What a config says of a pair, before anything is embedded: shared by audits and by whoever judges one again. */
 import { createHash } from 'node:crypto';
-import {
-  checkpointDefinition,
-  configError,
-  datasetDefinition,
-  type LoadedConfig,
-  type Pair,
-  resolveProtocol,
-} from '../config/loadConfig.ts';
+import { configError, datasetDefinition, type LoadedConfig, type Pair, resolveProtocol } from '../config/loadConfig.ts';
 import { BackcompatError } from '../contract/errors.ts';
 import type { AuditProtocol } from '../contract/protocol.ts';
 import type { ItemSet } from '../data/itemSet.ts';
@@ -15,6 +8,7 @@ import { loadDataset, selectPart } from '../data/loadDataset.ts';
 import { checkGateRule, type Measured } from '../report/gateRules.ts';
 import { activeGates } from '../report/gates.ts';
 import type { AuditOverrides } from './auditRequest.ts';
+import { askedOfCheckpoint } from './namedCheckpoint.ts';
 
 /** The config's protocol for the pair, with options of the command line in place of what it says. */
 export function pairProtocol(loaded: LoadedConfig, pair: Pair, overrides: AuditOverrides): AuditProtocol {
@@ -40,7 +34,7 @@ export function hashPair(loaded: LoadedConfig, pair: Pair, protocol: AuditProtoc
     pair,
     protocol,
     checkpoints: (pair.versions ?? [pair.old, pair.new, pair.paragon]).map(
-      (name) => name !== null && checkpointDefinition(loaded, name),
+      (name) => name !== null && askedOfCheckpoint(loaded, name),
     ),
     datasets: [pair.queries, pair.gallery].map((reference) => datasetDefinition(loaded, reference)),
   };

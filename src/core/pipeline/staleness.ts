@@ -1,10 +1,11 @@
-import { checkpointDefinition, findPairs, type LoadedConfig, loadConfig, type Pair } from '../config/loadConfig.ts';
+import { findPairs, type LoadedConfig, loadConfig, type Pair } from '../config/loadConfig.ts';
 import { BackcompatError, isCancellation } from '../contract/errors.ts';
 import type { ModelDescription, Report } from '../contract/report.ts';
 import { TOOL } from '../contract/version.ts';
 import { openCheckpoint } from '../models/checkpoint.ts';
 import type { AuditHooks, AuditRequest } from './auditRequest.ts';
 import { hashItems, loadPair } from './loadPair.ts';
+import { namedCheckpoint } from './namedCheckpoint.ts';
 import { hashPair, loadItems, pairProtocol } from './pairDefinition.ts';
 
 /** What an audit was asked, and whoever judges its report asks again. */
@@ -17,6 +18,7 @@ export type Staleness = (report: Report, request: AuditRequest, hooks: AuditHook
  */
 export const stalenessOf: Staleness = async (report, request, hooks) => {
   if (request.source.kind === 'tables') return tableChanges(report, request, hooks);
+  if (request.source.kind === 'trained') throw new BackcompatError('internal', 'A trained pair is judged by its run.');
   const loaded = await loadConfig(request.source.file);
   const { pair: name } = request.source;
   if (!Object.hasOwn(loaded.config.pairs ?? {}, name)) return [`The config has no pair ${JSON.stringify(name)}.`];
@@ -63,7 +65,8 @@ async function checkpointChanges(
   }
   if (now === null || then === null) return [];
   try {
-    const checkpoint = await openCheckpoint(now, checkpointDefinition(loaded, now), loaded.folder, {
+    const { definition, folder } = await namedCheckpoint(loaded, now);
+    const checkpoint = await openCheckpoint(now, definition, folder, {
       cacheFolder,
       progress,
       signal,
