@@ -65,6 +65,8 @@ export async function createSession(model: Uint8Array | string, options: Session
   const { InferenceSession, Tensor: OrtTensor } = runtime();
   const settings: ort.InferenceSession.SessionOptions = {
     logSeverityLevel: 4,
+    // Threads that wait for the next run would take the cores from the counting in between, and from other sessions.
+    extra: { session: { force_spinning_stop: '1' } },
     ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
   };
   const session =
