@@ -4,7 +4,7 @@ import type { Progress } from '../contract/runs.ts';
 import type { PairSetup } from './pairSetup.ts';
 import { CellMeasure, type PerQuery, type SignedCounts } from './retrievalCell.ts';
 import { RowRanker } from './retrievalRow.ts';
-import { RowScorer, type ScoredRows } from './retrievalScores.ts';
+import { RowScorer } from './retrievalScores.ts';
 import { TripletSampler, type TripletSums } from './triplets.ts';
 import type { BlockReader, Matrix } from './vectors.ts';
 import { type VerificationCounts, VerificationPass, type VerificationRequest } from './verificationPass.ts';
@@ -78,7 +78,7 @@ export async function measureRetrieval(
       for (let query = start; query < start + size; query++) {
         for (let c = 0; c < measures.length; c++) {
           const cell = measures[c] as CellMeasure;
-          cell.turnTo(scores[c] as ScoredRows, (query - start) * width, scorer.keyOffset(c, query));
+          cell.turnTo(scores[c] as Float32Array, (query - start) * width, scorer.keyOffset(c, query));
           cell.measure(query, ranker, marks[c] as Int32Array);
           verifier?.takeNear(c, query, ranker);
         }

@@ -2,7 +2,7 @@ import type { CellName, Distance } from '../contract/report.ts';
 import { histogramEdges } from './histogramEdges.ts';
 import type { PairSetup } from './pairSetup.ts';
 import type { RowRanker, ScoredRow } from './retrievalRow.ts';
-import { BINS, type BinAxis, type ScoredRows } from './retrievalScores.ts';
+import { BINS, type BinAxis, fillBins } from './retrievalScores.ts';
 import type { Matrix } from './vectors.ts';
 
 /** Retrieval figures of one cell, one entry a query (metrics.md section 3). */
@@ -92,7 +92,7 @@ export class CellMeasure {
     this.#matches = new Int32Array(Math.max(1, largest(setup.matchCount)));
     this.row = {
       keys: new Float32Array(0),
-      bins: new Uint16Array(0),
+      bins: new Uint16Array(setup.gallery),
       offset: 0,
       keyOffset: 0,
       squared: distance === 'euclidean',
@@ -106,18 +106,18 @@ export class CellMeasure {
     };
   }
 
-  /** Takes a row at hand. */
-  turnTo({ keys, bins }: ScoredRows, offset: number, keyOffset: number): void {
+  /** Takes a row at hand: that of the keys from `offset` on. */
+  turnTo(keys: Float32Array, offset: number, keyOffset: number): void {
     this.row.keys = keys;
-    this.row.bins = bins;
     this.row.offset = offset;
     this.row.keyOffset = keyOffset;
+    fillBins(keys, offset, this.axis, this.row, this.row.bins);
   }
 
   /** Measures the row at hand, which is of this query. */
   measure(query: number, ranker: RowRanker, marks: Int32Array): void {
     const setup = this.#setup;
-    const { bins, offset } = this.row;
+    const { bins } = this.row;
     const self = setup.selfOf[query] as number;
     const label = setup.queryLabel[query] as number;
     const matches = this.#matches;
@@ -127,7 +127,7 @@ export class CellMeasure {
       const row = setup.classRows[k] as number;
       if (row === self) continue;
       matches[count++] = row;
-      const stretch = (bins[offset + row] as number) >> this.#shift;
+      const stretch = (bins[row] as number) >> this.#shift;
       positive[stretch] = (positive[stretch] as number) + 1;
     }
     ranker.rank(this.row, matches, count, self, marks, this.#all);

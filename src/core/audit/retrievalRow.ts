@@ -2,10 +2,11 @@ import { BINS } from './retrievalScores.ts';
 
 /** One query's complete row of scores. */
 export interface ScoredRow {
+  /** Lower is nearer. The row is [offset, offset + gallery). */
   keys: Float32Array;
-  bins: Uint16Array;
-  /** The row is [offset, offset + gallery) of both. */
   offset: number;
+  /** Of each gallery item; monotone in the keys. */
+  bins: Uint16Array;
 }
 
 /**
@@ -83,30 +84,30 @@ export class RowRanker {
     marks: Int32Array,
     totals: Float64Array,
   ): void {
-    const { bins, offset } = row;
+    const { bins } = row;
     const { shift } = this;
     const matchesIn = this.#matchesIn;
     const [even, odd] = this.#counts;
     even.set(marks);
     odd.set(marks);
     for (let i = 0; i < matchCount; i++) {
-      const stretch = (bins[offset + (matches[i] as number)] as number) >> shift;
+      const stretch = (bins[matches[i] as number] as number) >> shift;
       matchesIn[stretch] = (matchesIn[stretch] as number) + 1;
       even[stretch] = (even[stretch] as number) | HOT;
       odd[stretch] = (odd[stretch] as number) | HOT;
     }
     this.#sortMatches(row, matches, matchCount);
-    const found = sweep(bins, offset, this.#candidates.length, shift, even, odd, this.#candidates);
+    const found = sweep(bins, shift, even, odd, this.#candidates);
     this.#placeCandidates(row, found, self);
     this.#addTotals(totals);
-    if (self >= 0) this.#drop((bins[offset + self] as number) >> shift, totals);
+    if (self >= 0) this.#drop((bins[self] as number) >> shift, totals);
     this.nearest = -1;
     if (matchCount > 0) {
       this.#readRanks(matchCount);
       this.nearest = this.ranks[0] === 1 ? (this.#matchRow[0] as number) : this.#nearestOf(row, self);
     }
     for (let i = 0; i < matchCount; i++) {
-      matchesIn[(bins[offset + (matches[i] as number)] as number) >> shift] = 0;
+      matchesIn[(bins[matches[i] as number] as number) >> shift] = 0;
       this.#ahead[i] = 0;
     }
   }
@@ -130,7 +131,7 @@ export class RowRanker {
       const row = matches[i] as number;
       let slot = i;
       if (!few) {
-        const stretch = (bins[offset + row] as number) >> shift;
+        const stretch = (bins[row] as number) >> shift;
         slot = start[stretch] as number;
         start[stretch] = slot + 1;
       }
@@ -139,14 +140,14 @@ export class RowRanker {
     }
     if (few) sortByKey(matchKey, matchRow, 0, matchCount);
     for (let slot = 0; slot < matchCount; ) {
-      const stretch = (bins[offset + (matchRow[slot] as number)] as number) >> shift;
+      const stretch = (bins[matchRow[slot] as number] as number) >> shift;
       const size = matchesIn[stretch] as number;
       start[stretch] = slot;
       if (!few && size > 1) sortByKey(matchKey, matchRow, slot, slot + size);
       slot += size;
     }
     for (let slot = 0; slot < matchCount; slot++) {
-      this.#matchBin[slot] = bins[offset + (matchRow[slot] as number)] as number;
+      this.#matchBin[slot] = bins[matchRow[slot] as number] as number;
     }
   }
 
@@ -165,7 +166,7 @@ export class RowRanker {
     for (let c = 0; c < found; c++) {
       const row = candidates[c] as number;
       if (row === self) continue;
-      const bin = bins[offset + row] as number;
+      const bin = bins[row] as number;
       const stretch = bin >> shift;
       const mark = even[stretch] as number;
       if ((mark & WANTED) !== 0) wanted[wantedCount++] = row;
@@ -242,10 +243,10 @@ export class RowRanker {
     let stretch = group * GROUP;
     while (counts[stretch] === 0) stretch++;
     const limit = (stretch + 1) << this.shift;
-    const end = offset + this.#candidates.length;
+    const end = bins.length;
     let nearest = -1;
     let best = Number.POSITIVE_INFINITY;
-    for (let at = offset; at < end; ) {
+    for (let at = 0; at < end; ) {
       // Four at a time while none is in the first stretch: then no difference is negative.
       if (
         at + 3 < end &&
@@ -260,11 +261,11 @@ export class RowRanker {
       }
       const last = Math.min(end, at + 4);
       for (; at < last; at++) {
-        if ((bins[at] as number) >= limit || at - offset === self) continue;
-        const key = keys[at] as number;
+        if ((bins[at] as number) >= limit || at === self) continue;
+        const key = keys[offset + at] as number;
         if (nearest >= 0 && key >= best) continue;
         best = key;
-        nearest = at - offset;
+        nearest = at;
       }
     }
     return nearest;
@@ -275,23 +276,15 @@ export class RowRanker {
  * Counts a row's items by stretch and lists those in marked ones. Four items a turn into two tables, because
  * neighbours in one stretch would wait for each other's store: 3 times faster than the plain loop.
  */
-function sweep(
-  bins: Uint16Array,
-  offset: number,
-  length: number,
-  shift: number,
-  even: Int32Array,
-  odd: Int32Array,
-  candidates: Int32Array,
-): number {
+function sweep(bins: Uint16Array, shift: number, even: Int32Array, odd: Int32Array, candidates: Int32Array): number {
+  const { length } = bins;
   let found = 0;
   let j = 0;
   for (const end = length - 3; j < end; j += 4) {
-    const at = offset + j;
-    const a = (bins[at] as number) >> shift;
-    const b = (bins[at + 1] as number) >> shift;
-    const c = (bins[at + 2] as number) >> shift;
-    const d = (bins[at + 3] as number) >> shift;
+    const a = (bins[j] as number) >> shift;
+    const b = (bins[j + 1] as number) >> shift;
+    const c = (bins[j + 2] as number) >> shift;
+    const d = (bins[j + 3] as number) >> shift;
     const ofA = even[a] as number;
     even[a] = ofA + 1;
     const ofB = odd[b] as number;
@@ -308,7 +301,7 @@ function sweep(
     }
   }
   for (; j < length; j++) {
-    const stretch = (bins[offset + j] as number) >> shift;
+    const stretch = (bins[j] as number) >> shift;
     const count = even[stretch] as number;
     even[stretch] = count + 1;
     if ((count & MARKS) !== 0) candidates[found++] = j;

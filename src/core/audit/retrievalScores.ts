@@ -15,22 +15,10 @@ export interface BinAxis {
   perUnit: number;
 }
 
-/** One cell's scores of a run of queries, rows of the gallery's length. */
-export interface ScoredRows {
-  /** Lower is nearer: cosine and dot -q.g, euclidean |g|^2 - 2 q.g relative to the origin. */
-  keys: Float32Array;
-  /** Bins of the distances, monotone in the keys. */
-  bins: Uint16Array;
-}
-
-export interface ScoredCell {
-  query: Matrix;
-  axis: BinAxis;
-}
-
 interface ScorerInput {
   distance: Distance;
-  cells: readonly ScoredCell[];
+  /** Queries of each cell, of equal number. */
+  cells: readonly { query: Matrix }[];
   gallery: BlockReader;
   /** The gallery's first block. */
   first: Matrix;
@@ -39,8 +27,8 @@ interface ScorerInput {
   scoreBytes: number;
 }
 
-/** A float32 key and a uint16 bin. */
-const PAIR_BYTES = 6;
+/** A float32 key. */
+const PAIR_BYTES = 4;
 /** Scores of one product: a few million are fastest. */
 const PRODUCT_SCORES = 4_194_304;
 /** And of one that gives complete rows, which need not be copied; unless those would be fewer than are fast. */
@@ -61,9 +49,10 @@ export class RowScorer {
   readonly #session: NativeSession;
   readonly #origin: Float32Array | null;
   readonly #wholeRows: boolean;
-  readonly #rows: readonly ScoredRows[];
-  /** Where products are computed into; the complete rows themselves, or parts to be put together. */
-  readonly #parts: readonly ScoredRows[];
+  /** Complete rows, cell after cell. */
+  readonly #rows: Float32Array;
+  /** Where products are computed into; the complete rows themselves, or a part to be put together. */
+  readonly #part: Float32Array;
   readonly #gallerySquares: Float32Array | null;
   readonly #querySquares: Float64Array[];
   #twins: Int32Array | null = null;
@@ -71,7 +60,7 @@ export class RowScorer {
   /** Release it in the end. */
   static async open(input: ScorerInput): Promise<RowScorer> {
     const origin = input.distance === 'euclidean' ? centralRow(input.first) : null;
-    const graph = scoreGraph(input.distance, input.first.columns, origin, input.cells);
+    const graph = scoreGraph(input.first.columns, origin);
     return new RowScorer(input, origin, await createSession(graph, { threads: input.threads }));
   }
 
@@ -87,10 +76,9 @@ export class RowScorer {
     this.#wholeRows = width <= gallery.blockRows && wholeRowScores / together >= Math.min(FEWEST_WHOLE_ROWS, queries);
     const fitting = (this.#wholeRows ? wholeRowScores : scoreBytes / PAIR_BYTES) / together;
     this.runQueries = Math.max(1, Math.min(queries, Math.floor(fitting)));
-    const scores = (size: number): ScoredRows => ({ keys: new Float32Array(size), bins: new Uint16Array(size) });
-    this.#rows = cells.map(() => scores(this.runQueries * width));
-    const product = Math.min(this.runQueries * width, PRODUCT_SCORES + this.runQueries);
-    this.#parts = this.#wholeRows ? this.#rows : cells.map(() => scores(product));
+    this.#rows = new Float32Array(this.runQueries * together);
+    const product = Math.min(this.#rows.length, PRODUCT_SCORES + this.runQueries * cells.length);
+    this.#part = this.#wholeRows ? this.#rows : new Float32Array(product);
     this.#gallerySquares = origin === null ? null : new Float32Array(width);
     this.#querySquares = origin === null ? [] : cells.map(({ query }) => new Float64Array(query.rows));
   }
@@ -103,20 +91,19 @@ export class RowScorer {
 
   /**
    * Scores queries [start, start + size); the result is good until the next call.
-   * @returns one entry a cell
+   * @returns one entry a cell: rows of the gallery's length. Lower is nearer: cosine and dot -q.g, euclidean
+   * |g|^2 - 2 q.g relative to the origin
    */
   async score(
     start: number,
     size: number,
     hooks: { progress: Progress; signal?: AbortSignal },
-  ): Promise<readonly ScoredRows[]> {
+  ): Promise<readonly Float32Array[]> {
     const { cells, gallery, first } = this.#input;
     const { columns } = first;
     const width = gallery.source.count;
-    const feeds: Record<string, Tensor> = {};
-    cells.forEach((_, c) => {
-      this.#feedQueries(c, start, size, feeds);
-    });
+    const rows = cells.length * size;
+    const feeds: Record<string, Tensor> = { query: this.#queries(start, size) };
     const finder = this.#twins === null ? new TwinFinder(width) : null;
     for (let at = 0; at < width; at += gallery.blockRows) {
       const block = width <= gallery.blockRows ? first : await gallery.read(at);
@@ -124,7 +111,7 @@ export class RowScorer {
         finder.add(at, block);
         if (this.#gallerySquares !== null) squaredNorms(block, this.#origin, this.#gallerySquares, at);
       }
-      const products = this.#wholeRows ? 1 : Math.ceil((cells.length * size * block.rows) / PRODUCT_SCORES);
+      const products = this.#wholeRows ? 1 : Math.ceil((rows * block.rows) / PRODUCT_SCORES);
       for (const [low, high] of parts(block.rows, products)) {
         throwIfCancelled(hooks.signal);
         feeds.gallery = {
@@ -135,54 +122,43 @@ export class RowScorer {
           const data = this.#gallerySquares.subarray(at + low, at + high);
           feeds.gallerySquares = { shape: [data.length], data };
         }
-        await this.#session.runInto(feeds, this.#outputs(size, high - low));
-        if (!this.#wholeRows) this.#put(size, at + low, high - low);
+        const count = high - low;
+        const data = this.#part.subarray(0, rows * count);
+        await this.#session.runInto(feeds, { keys: { shape: [rows, count], data } });
+        if (!this.#wholeRows) {
+          for (let row = 0; row < rows; row++) {
+            this.#rows.set(data.subarray(row * count, (row + 1) * count), row * width + at + low);
+          }
+        }
         await hooks.progress.breathe();
       }
     }
     if (finder !== null) this.#twins = await finder.pairs(gallery.source, gallery.form);
-    for (const rows of this.#rows) levelTwins(this.#twins as Int32Array, rows, size, width);
-    return this.#rows;
+    levelTwins(this.#twins as Int32Array, this.#rows, rows, width);
+    return cells.map((_, c) => this.#rows.subarray(c * size * width, (c + 1) * size * width));
   }
 
-  #feedQueries(cell: number, start: number, size: number, feeds: Record<string, Tensor>): void {
-    const { columns, values } = (this.#input.cells[cell] as ScoredCell).query;
-    const rows = values.subarray(start * columns, (start + size) * columns);
+  /** Queries [start, start + size) of all cells, one cell after the other: one product brings the gallery into place for all. */
+  #queries(start: number, size: number): Tensor {
+    const { cells, first } = this.#input;
+    const { columns } = first;
     const origin = this.#origin;
-    const data = origin === null ? rows : rows.map((value, at) => value - (origin[at % columns] as number));
-    feeds[`query${cell}`] = { shape: [size, columns], data };
-    if (origin === null) return;
-    const squares = this.#querySquares[cell] as Float64Array;
-    for (let row = 0; row < size; row++) {
-      let squared = 0;
-      for (let k = row * columns; k < (row + 1) * columns; k++) squared += (data[k] as number) ** 2;
-      squares[start + row] = squared;
-    }
-    feeds[`squares${cell}`] = { shape: [size, 1], data: Float32Array.from(squares.subarray(start, start + size)) };
-  }
-
-  /** Where a product of `size` queries and `count` gallery rows is computed into. */
-  #outputs(size: number, count: number): Record<string, Tensor> {
-    const shape = [size, count];
-    return Object.fromEntries(
-      this.#parts.flatMap(({ keys, bins }, cell) => [
-        [`key${cell}`, { shape, data: keys.subarray(0, size * count) }],
-        [`bin${cell}`, { shape, data: bins.subarray(0, size * count) }],
-      ]),
-    );
-  }
-
-  /** Puts the scores of gallery rows [at, at + count) into their places in complete rows. */
-  #put(size: number, at: number, count: number): void {
-    const width = this.#input.gallery.source.count;
-    this.#rows.forEach((rows, cell) => {
-      const { keys, bins } = this.#parts[cell] as ScoredRows;
-      for (let row = 0; row < size; row++) {
-        const from = row * count;
-        rows.keys.set(keys.subarray(from, from + count), row * width + at);
-        rows.bins.set(bins.subarray(from, from + count), row * width + at);
-      }
+    const data = new Float32Array(cells.length * size * columns);
+    cells.forEach(({ query }, c) => {
+      data.set(query.values.subarray(start * columns, (start + size) * columns), c * size * columns);
     });
+    if (origin !== null) {
+      for (let at = 0; at < data.length; at++) data[at] = (data[at] as number) - (origin[at % columns] as number);
+      this.#querySquares.forEach((squares, c) => {
+        for (let row = 0; row < size; row++) {
+          const from = (c * size + row) * columns;
+          let squared = 0;
+          for (let k = from; k < from + columns; k++) squared += (data[k] as number) ** 2;
+          squares[start + row] = squared;
+        }
+      });
+    }
+    return { shape: [cells.length * size, columns], data };
   }
 
   release(): Promise<void> {
@@ -190,56 +166,58 @@ export class RowScorer {
   }
 }
 
-/** Keys and bins of a block of the gallery for each cell; keys are without terms that are the same along a row. */
-function scoreGraph(
-  distance: Distance,
-  columns: number,
-  origin: Float32Array | null,
-  cells: readonly ScoredCell[],
-): Uint8Array {
+/** Keys of a block of the gallery, without terms that are the same along a row. */
+function scoreGraph(columns: number, origin: Float32Array | null): Uint8Array {
   const graph = new GraphBuilder('scores');
-  let gallery = graph.input('gallery', 'float32', ['items', columns]);
-  let gallerySquares: Value | null = null;
-  if (origin !== null) {
-    gallerySquares = graph.input('gallerySquares', 'float32', ['items']);
-    gallery = graph.node('Sub', [gallery, graph.constant(origin, [1, columns])]);
+  const query = graph.input('query', 'float32', ['rows', columns]);
+  const given = graph.input('gallery', 'float32', ['items', columns]);
+  let key: Value;
+  if (origin === null) key = graph.node('Gemm', [query, given], { transB: 1, alpha: { float: -1 } });
+  else {
+    const squares = graph.input('gallerySquares', 'float32', ['items']);
+    const gallery = graph.node('Sub', [given, graph.constant(origin, [1, columns])]);
+    key = graph.node('Gemm', [query, gallery, squares], { transB: 1, alpha: { float: -2 } });
   }
-  cells.forEach(({ axis }, cell) => {
-    const query = graph.input(`query${cell}`, 'float32', ['rows', columns]);
-    let key: Value;
-    let position: Value;
-    if (gallerySquares !== null) {
-      const squares = graph.input(`squares${cell}`, 'float32', ['rows', 1]);
-      key = graph.node('Gemm', [query, gallery, gallerySquares], { transB: 1, alpha: { float: -2 } });
-      position = graph.node('Sqrt', [graph.node('Relu', [graph.node('Add', [key, squares])])]);
-    } else {
-      key = graph.node('Gemm', [query, gallery], { transB: 1, alpha: { float: -1 } });
-      position = key;
-    }
-    // Scales and clamps in one pass. Bins are rounded to the nearest, so half a bin makes bin k begin at low + k.
-    const low = axis.low - (distance === 'cosine' ? 1 : 0);
-    const share = graph.node('HardSigmoid', [position], {
-      alpha: { float: axis.perUnit / (BINS - 1) },
-      beta: { float: -(low * axis.perUnit + 0.5) / (BINS - 1) },
-    });
-    // 4 is UINT16.
-    const bin = graph.node('QuantizeLinear', [share, graph.scalar(1 / (BINS - 1))], { output_dtype: 4 });
-    graph.output(`key${cell}`, key, 'float32', ['rows', 'items']);
-    graph.output(`bin${cell}`, bin, 'uint16', ['rows', 'items']);
-  });
+  graph.output('keys', key, 'float32', ['rows', 'items']);
   return graph.build();
 }
 
-/** Gives equal gallery rows one key and bin in every row of scores. */
-function levelTwins(twins: Int32Array, { keys, bins }: ScoredRows, rows: number, width: number): void {
+/** Gives equal gallery rows one key in every row of scores. */
+function levelTwins(twins: Int32Array, keys: Float32Array, rows: number, width: number): void {
   for (let row = 0; row < rows; row++) {
     const offset = row * width;
     for (let pair = 0; pair < twins.length; pair += 2) {
-      const from = offset + (twins[pair] as number);
-      const to = offset + (twins[pair + 1] as number);
-      keys[to] = keys[from] as number;
-      bins[to] = bins[from] as number;
+      keys[offset + (twins[pair + 1] as number)] = keys[offset + (twins[pair] as number)] as number;
     }
+  }
+}
+
+/**
+ * The bins of a row of distances, which are keys + `keyOffset` (`squared`: the square root of that): monotone in the keys.
+ * @param keys from `offset` on
+ * @param into one entry a gallery item
+ */
+export function fillBins(
+  keys: Float32Array,
+  offset: number,
+  { low, perUnit }: BinAxis,
+  { keyOffset, squared }: { keyOffset: number; squared: boolean },
+  into: Uint16Array,
+): void {
+  const last = BINS - 1;
+  const { length } = into;
+  if (squared) {
+    for (let i = 0; i < length; i++) {
+      const square = (keys[offset + i] as number) + keyOffset;
+      const position = square > 0 ? (Math.sqrt(square) - low) * perUnit : -low * perUnit;
+      into[i] = position < last ? (position > 0 ? position : 0) : last;
+    }
+    return;
+  }
+  const base = (keyOffset - low) * perUnit;
+  for (let i = 0; i < length; i++) {
+    const position = (keys[offset + i] as number) * perUnit + base;
+    into[i] = position < last ? (position > 0 ? position : 0) : last;
   }
 }
 

@@ -3,7 +3,7 @@ import type { Progress } from '../contract/runs.ts';
 import { vectorsInMemory } from '../data/vectorSource.ts';
 import { type FineAxis, MOST_KEPT } from './distanceCounts.ts';
 import { histogramEdges } from './histogramEdges.ts';
-import { BINS, type BinAxis, RowScorer, type ScoredRows } from './retrievalScores.ts';
+import { BINS, type BinAxis, fillBins, RowScorer } from './retrievalScores.ts';
 import { BlockReader, type Matrix } from './vectors.ts';
 import type { CellWindows } from './verificationPass.ts';
 import { joinWindows, WHOLE, type Window } from './windowedCounts.ts';
@@ -96,7 +96,7 @@ async function scoreSample(
   const reader = new BlockReader(source, { columns: gallery.columns, normalise: false }, gallery.rows);
   const scorer = await RowScorer.open({
     distance,
-    cells: [{ query, axis }],
+    cells: [{ query }],
     gallery: reader,
     first: gallery,
     threads,
@@ -107,8 +107,12 @@ async function scoreSample(
   try {
     for (let start = 0; start < query.rows; start += scorer.runQueries) {
       const count = Math.min(scorer.runQueries, query.rows - start);
-      const [scores] = (await scorer.score(start, count, hooks)) as [ScoredRows];
-      bins.set(scores.bins.subarray(0, count * width), start * width);
+      const [keys] = (await scorer.score(start, count, hooks)) as [Float32Array];
+      for (let row = 0; row < count; row++) {
+        const place = { keyOffset: scorer.keyOffset(0, start + row), squared: distance === 'euclidean' };
+        const at = (start + row) * width;
+        fillBins(keys, row * width, axis, place, bins.subarray(at, at + width));
+      }
     }
   } finally {
     await scorer.release();

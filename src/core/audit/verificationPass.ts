@@ -244,15 +244,15 @@ class BothCounts {
     const { galleryLabel, queryLabel } = this.#setup;
     const label = queryLabel[query] as number;
     const near = this.#listNear(rows);
-    const { bins: oldBins, offset: oldOffset } = this.#oldOld.row;
-    const { bins: newBins, offset: newOffset } = this.#newOld.row;
+    const { bins: oldBins } = this.#oldOld.row;
+    const { bins: newBins } = this.#newOld.row;
     let wanted = 0;
     for (let i = 0; i < near; i++) {
       const row = rows[i] as number;
       if (galleryLabel[row] === label) continue;
       const place = Math.max(
-        this.#oldPlaces[(oldBins[oldOffset + row] as number) >> this.#shift] as number,
-        this.#newPlaces[(newBins[newOffset + row] as number) >> this.#shift] as number,
+        this.#oldPlaces[(oldBins[row] as number) >> this.#shift] as number,
+        this.#newPlaces[(newBins[row] as number) >> this.#shift] as number,
       );
       this.#found[place] = (this.#found[place] as number) + 1;
       if (place % 2 === 1) rows[wanted++] = row;
@@ -264,13 +264,12 @@ class BothCounts {
   /** Lists gallery rows that are not beyond all windows under both models: few, so four at a time are passed over. */
   #listNear(rows: Int32Array): number {
     const { gallery } = this.#setup;
-    const { bins: oldBins, offset: oldOffset } = this.#oldOld.row;
-    const { bins: newBins, offset: newOffset } = this.#newOld.row;
+    const { bins: oldBins } = this.#oldOld.row;
+    const { bins: newBins } = this.#newOld.row;
     const oldEnd = this.#oldEnd;
     const newEnd = this.#newEnd;
     // Negative where both bins are before their ends.
-    const sign = (row: number): number =>
-      ((oldBins[oldOffset + row] as number) - oldEnd) & ((newBins[newOffset + row] as number) - newEnd);
+    const sign = (row: number): number => ((oldBins[row] as number) - oldEnd) & ((newBins[row] as number) - newEnd);
     let near = 0;
     let row = 0;
     for (; row + 3 < gallery; row += 4) {
