@@ -9,8 +9,10 @@ import type { ImageSource, ItemSet } from '../../src/core/data/itemSet.ts';
 import { vectorsInMemory } from '../../src/core/data/vectorSource.ts';
 import { createRandom } from '../../src/core/numeric/random.ts';
 import type { Augmentation, BatchSourceOptions } from '../../src/core/training/data/batchSource.ts';
+import { checkpointInputs } from '../../src/core/training/data/checkpointInputs.ts';
 import { classIndices } from '../../src/core/training/data/classIndices.ts';
 import { createBatchSource } from '../../src/core/training/data/createBatchSource.ts';
+import { embedInOrder } from '../../src/core/training/data/embedInOrder.ts';
 import { createPixelLoader } from '../../src/core/training/data/pixelLoader.ts';
 import { startPixelThread } from '../../src/core/training/data/pixelThread.ts';
 import type { TrainingBatch } from '../../src/core/training/trainer.ts';
@@ -254,7 +256,7 @@ describe('batches of texts and vectors', () => {
     const labels = Int32Array.from({ length: COUNT }, (_, item) => item % 3);
     const given = options({
       inputs: { kind: 'vectors', input: 'features', vectors },
-      fields: { labels, oldVectors: vectors, replayed: labels, oldLabels: labels, chance: true },
+      fields: { labels, oldVectors: vectors, oldLengths: true, replayed: labels, oldLabels: labels, chance: true },
     });
     const source = createBatchSource(itemsOf(), given);
     const batches = await collect(source.batches(0, 0));
@@ -268,6 +270,8 @@ describe('batches of texts and vectors', () => {
     batch.fields.oldVectors?.data.forEach((value, i) => {
       expect(Math.abs(Number(value) - (i % 2 === 0 ? 0.6 : 0.8))).toBeLessThan(1e-7);
     });
+    expect(batch.fields.oldVectors?.shape).toEqual([4, 2]);
+    expect(batch.fields.oldLengths).toEqual({ shape: [4], data: Float32Array.from(chosen, (item) => 5 * (item + 1)) });
     expect(batch.fields.labels).toEqual({ shape: [4], data: chosen.map((item) => item % 3) });
     expect(batch.fields.oldLabels).toEqual(batch.fields.labels);
     const chances = batches.flatMap(({ fields }) => Array.from(fields.chance?.data ?? [], Number));
@@ -293,6 +297,43 @@ describe('batches of texts and vectors', () => {
       expect(labels[0]).toBe(labels[2]);
       expect(labels[3]).toBe(labels[5]);
     }
+  });
+});
+
+describe('what a checkpoint takes', () => {
+  const encoder = { takes: 'texts', tokenise: () => Int32Array.of(1), feeds: () => ({}) } as never;
+  const texts = { ...itemsOf(2), images: null, texts: { text: () => 'x' } };
+
+  it('is images with its own preprocessing, or texts with its own tokens', async () => {
+    const images = { takes: 'images', input: 'pixels', preprocessing } as never;
+    expect(checkpointInputs({ name: 'v1', encoder: images }, itemsOf(), strong)).toMatchObject({
+      kind: 'images',
+      input: 'pixels',
+      preprocessing,
+      augmentation: strong,
+    });
+    expect(checkpointInputs({ name: 'v1', encoder }, texts, null).kind).toBe('texts');
+    const foreign = await errorOf(() => checkpointInputs({ name: 'v1', encoder }, itemsOf(), null));
+    expect(foreign.message).toBe('pictures/train has no texts, so the model "v1" cannot embed it.');
+    const varied = await errorOf(() => checkpointInputs({ name: 'v1', encoder }, texts, strong));
+    expect([varied.code, varied.place]).toEqual(['bad-config', { field: 'augmentation' }]);
+  });
+
+  it('is embedded in order, whatever the batch', async () => {
+    const source = createBatchSource(itemsOf(), options({}, null));
+    const sums = async (batch: TrainingBatch) =>
+      Float32Array.from({ length: batch.count * 2 }, (_, i) =>
+        Number(batch.inputs.image?.data[(i >> 1) * 144 + (i % 2)]),
+      );
+    let breaths = 0;
+    const breathe = async () => {
+      breaths++;
+    };
+    const vectors = await embedInOrder(source, { embed: sums }, { breathe });
+    const whole = createBatchSource(itemsOf(), options({ batchSize: 99 }, null));
+    expect(vectors).toEqual(await embedInOrder(whole, { embed: sums }, { breathe }));
+    expect([vectors.length, breaths]).toEqual([44, 7]);
+    await Promise.all([source.close(), whole.close()]);
   });
 });
 

@@ -72,8 +72,16 @@ function producerOf(
   const { images, texts, count } = items;
   if (encoder.takes === 'images' && images !== null) return (options) => imageVectors(encoder, count, images, options);
   if (encoder.takes === 'texts' && texts !== undefined) return (options) => textVectors(encoder, count, texts, options);
+  throw wrongContent({ encoder, name }, items);
+}
+
+/** The error for items of another kind than a model takes. */
+export function wrongContent(
+  { encoder, name }: Pick<ModelCheckpoint, 'encoder' | 'name'>,
+  items: ItemSet,
+): BackcompatError {
   const kinds = encoder.takes === 'images' ? ['images', 'idx', 'manifest'] : ['text'];
-  throw new BackcompatError(
+  return new BackcompatError(
     'bad-data',
     `${items.name} has no ${encoder.takes}, so the model ${JSON.stringify(name)} cannot embed it.`,
     { remedy: `Use a dataset of ${quotedList(kinds)}, or a checkpoint of "vectors".` },

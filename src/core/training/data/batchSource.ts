@@ -35,13 +35,16 @@ export type BatchInputs =
   /** Rows as they are stored: features of a frozen trunk, vectors for an adapter. */
   | { kind: 'vectors'; input: string; vectors: VectorSource };
 
-/** What the objective gets beside the inputs, one entry an item of the source; see `BatchFields`. `chance` is drawn where `chance` is true. */
+/** What the objective gets beside the inputs, one entry an item of the source; see `BatchFields`. */
 export interface ItemFields {
   labels?: Int32Array;
   oldLabels?: Int32Array;
   /** Row i belongs to item i; brought to length 1. */
   oldVectors?: VectorSource;
+  /** Whether the lengths that they had are wanted too. */
+  oldLengths?: boolean;
   replayed?: Int32Array;
+  /** Whether numbers are drawn. */
   chance?: boolean;
 }
 

@@ -28,7 +28,7 @@ export function createBatchSource(items: ItemSet, options: BatchSourceOptions): 
   const batchSize = Math.min(options.batchSize, items.count);
   const batchesPerEpoch = Math.floor(items.count / batchSize);
   const feeder = openInputs(items, options);
-  const oldVectors = fields.oldVectors && rowsOf(fields.oldVectors, true);
+  const oldVectors = fields.oldVectors && rowsOf(fields.oldVectors);
   const batchBytes = 4 * batchSize * feeder.itemValues;
   const ahead = Math.max(1, Math.min(options.ahead ?? AHEAD, Math.floor(AHEAD_BYTES / batchBytes)));
   let known: { epoch: number; order: Int32Array } | null = null;
@@ -118,10 +118,12 @@ function openInputs(items: ItemSet, { inputs, seed, workerFile }: BatchSourceOpt
     };
   }
   const { input, vectors } = inputs;
-  const read = rowsOf(vectors, false);
+  const read = rowsOf(vectors);
   return {
     itemValues: vectors.dimension,
-    feed: async (chosen) => ({ [input]: await read(chosen) }),
+    feed: async (chosen) => ({
+      [input]: { shape: [chosen.length, vectors.dimension], data: await read(chosen) },
+    }),
     async close() {},
   };
 }
@@ -155,7 +157,7 @@ function imageFeeder(
 function fieldsOf(
   chosen: Int32Array,
   fields: ItemFields,
-  oldVectors: TrainingTensor | undefined,
+  oldVectors: Float32Array | undefined,
   chance: () => number,
 ): Partial<Record<BatchField, TrainingTensor>> {
   const shape = [chosen.length];
@@ -164,27 +166,43 @@ function fieldsOf(
     const values = fields[name];
     if (values !== undefined) made[name] = { shape, data: chosen.map((item) => values[item] as number) };
   }
-  if (oldVectors !== undefined) made.oldVectors = oldVectors;
+  if (oldVectors !== undefined) {
+    const lengths = normaliseRows(oldVectors, chosen.length);
+    made.oldVectors = { shape: [chosen.length, oldVectors.length / chosen.length], data: oldVectors };
+    if (fields.oldLengths) made.oldLengths = { shape, data: lengths };
+  }
   if (fields.chance) made.chance = { shape, data: Float32Array.from(chosen, chance) };
   return made;
 }
 
-/** Reads rows by index, [n, dimension]; a table that is small enough is read once. */
-function rowsOf(source: VectorSource, normalise: boolean): (rows: Int32Array) => Promise<TrainingTensor> {
-  const form = { columns: source.dimension, normalise };
+/** Reads rows by index, rows x dimension; a table that is small enough is read once. */
+function rowsOf(source: VectorSource): (rows: Int32Array) => Promise<Float32Array> {
   const { dimension } = source;
+  const form = { columns: dimension, normalise: false };
   let held: Promise<Float32Array> | null = null;
   return async (rows) => {
-    const shape = [rows.length, dimension];
-    if (source.count * dimension > HELD_VALUES) return { shape, data: (await loadMatrix(source, form, rows)).values };
+    if (source.count * dimension > HELD_VALUES) return (await loadMatrix(source, form, rows)).values;
     held ??= loadMatrix(source, form).then(({ values }) => values);
     const all = await held;
-    const data = new Float32Array(rows.length * dimension);
+    const chosen = new Float32Array(rows.length * dimension);
     rows.forEach((row, place) => {
-      data.set(all.subarray(row * dimension, (row + 1) * dimension), place * dimension);
+      chosen.set(all.subarray(row * dimension, (row + 1) * dimension), place * dimension);
     });
-    return { shape, data };
+    return chosen;
   };
+}
+
+/** Rows brought to length 1 in place (a source refuses those of zeros). @returns what their lengths were */
+function normaliseRows(rows: Float32Array, count: number): Float32Array {
+  const dimension = rows.length / count;
+  return Float32Array.from({ length: count }, (_, row) => {
+    const values = rows.subarray(row * dimension, (row + 1) * dimension);
+    let squared = 0;
+    for (const value of values) squared += value * value;
+    const length = Math.sqrt(squared);
+    for (let k = 0; k < dimension; k++) values[k] = (values[k] as number) / length;
+    return length;
+  });
 }
 
 function checkLengths(items: ItemSet, { inputs, fields }: BatchSourceOptions): void {
