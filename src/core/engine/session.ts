@@ -39,6 +39,8 @@ export interface NativeSession extends Session {
 export interface SessionOptions {
   /** Threads of one operator; null: one a core. */
   threads?: number | null;
+  /** Memory goes back after each run instead of being kept for the next: about half as much, for a fifth more time. */
+  lowMemory?: boolean;
 }
 
 let loaded: typeof ort | null = null;
@@ -68,6 +70,7 @@ export async function createSession(model: Uint8Array | string, options: Session
     // Threads that wait for the next run would take the cores from the counting in between, and from other sessions.
     extra: { session: { force_spinning_stop: '1' } },
     ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
+    ...(options.lowMemory ? { enableCpuMemArena: false } : {}),
   };
   const session =
     typeof model === 'string'

@@ -1,0 +1,226 @@
+import { BackcompatError } from '../contract/errors.ts';
+import { createSession, type NativeSession, type Tensor } from '../engine/session.ts';
+import { builtinNetwork } from '../models/trainable/builtinNetwork.ts';
+import type { TrainableGraph } from '../models/trainable/trainableGraph.ts';
+import { type OptimizedWeight, optimizedWeight, squaredNorm, updateWeight } from './optimizer.ts';
+import { buildStepGraph, inputOfField, type StepGraph } from './stepGraph.ts';
+import type { CreateTrainer, StepResult, Trainer, TrainerSpec, TrainerState, TrainingBatch } from './trainer.ts';
+
+/**
+ * Trains an ONNX model, or a built-in network, in ONNX Runtime: the graph is differentiated into another plain graph (forward,
+ * loss, reverse pass), whose inputs are the weights; the optimiser changes them in place. Models may be of any size, but what
+ * is frozen must fit into one graph (2 GB).
+ */
+export const createOnnxTrainer: CreateTrainer = async (spec) => trainGraph(await openStart(spec), spec);
+
+async function openStart({ start, trainable }: TrainerSpec): Promise<TrainableGraph> {
+  if (start.kind === 'builtin') return builtinNetwork(start, trainable);
+  throw new BackcompatError('internal', 'Training from a file is not there yet.');
+}
+
+/** Trains a graph that is ready for it; takes it over, and closes it with the trainer or when this fails. */
+export async function trainGraph(
+  model: TrainableGraph,
+  spec: Omit<TrainerSpec, 'start' | 'trainable'>,
+): Promise<Trainer> {
+  try {
+    const step = buildStepGraph(model, spec.objective);
+    const session = await createSession(step.bytes, { threads: spec.threads, lowMemory: spec.lowMemory });
+    return new OnnxTrainer(model, spec, step, session);
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
+}
+
+class OnnxTrainer implements Trainer {
+  readonly engine = 'onnx';
+  readonly dimension: number;
+  readonly inputs: Trainer['inputs'];
+  readonly parameters: Trainer['parameters'];
+  readonly notes: readonly string[];
+  readonly #model: TrainableGraph;
+  readonly #spec: Omit<TrainerSpec, 'start' | 'trainable'>;
+  readonly #graph: StepGraph;
+  readonly #session: NativeSession;
+  /** In the order of the graph's weights. */
+  readonly #weights: readonly OptimizedWeight[];
+  readonly #weightFeeds: Readonly<Record<string, Tensor>>;
+  /** What a run fills: gradients and terms, in the same memory step after step. */
+  readonly #outputs: Readonly<Record<string, Tensor & { data: Float32Array }>>;
+  #step = 0;
+  #embedding: { session: NativeSession; step: number } | null = null;
+
+  constructor(
+    model: TrainableGraph,
+    spec: Omit<TrainerSpec, 'start' | 'trainable'>,
+    graph: StepGraph,
+    session: NativeSession,
+  ) {
+    this.#model = model;
+    this.#spec = spec;
+    this.#graph = graph;
+    this.#session = session;
+    this.#weights = graph.weights.map(({ name, shape, data }) =>
+      optimizedWeight(spec.optimizer, { name, shape, data: data.slice() }),
+    );
+    const feeds: Record<string, Tensor> = {};
+    graph.weights.forEach(({ input, shape }, i) => {
+      feeds[input] = { shape, data: (this.#weights[i] as OptimizedWeight).data };
+    });
+    for (const { input, shape, data } of graph.unused) feeds[input] = { shape, data };
+    this.#weightFeeds = feeds;
+    this.#outputs = Object.fromEntries([
+      ...graph.weights.map(({ gradient, shape, data }) => [gradient, { shape, data: new Float32Array(data.length) }]),
+      ...graph.terms.map(({ output }) => [output, { shape: [], data: new Float32Array(1) }]),
+    ]);
+    this.dimension = model.dimension;
+    this.inputs = model.inputs;
+    this.notes = model.notes;
+    this.parameters = [
+      ...graph.weights.map(({ name, shape }) => ({ name, shape, isTrained: true, reason: null })),
+      ...graph.unused.map(({ name, shape }) => ({
+        name,
+        shape,
+        isTrained: false,
+        reason: 'the loss does not depend on it',
+      })),
+      ...[...model.frozen].map(({ name, shape, reason }) => ({ name, shape, isTrained: false, reason })),
+    ];
+  }
+
+  async step(batch: TrainingBatch, learningRate: number): Promise<StepResult> {
+    const { optimizer, clipNorm } = this.#spec;
+    const { loss, terms } = await this.#run(batch);
+    let squares = 0;
+    for (const { gradient } of this.#graph.weights) squares += squaredNorm(this.#gradient(gradient));
+    const gradientNorm = Math.sqrt(squares);
+    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+      return { loss, terms, gradientNorm, notFinite: this.#firstNotFinite(terms) };
+    }
+    this.#step++;
+    // PyTorch's clip_grad_norm_.
+    const scale = clipNorm === null ? 1 : Math.min(1, clipNorm / (gradientNorm + 1e-6));
+    let sum = 0;
+    this.#weights.forEach((weight, i) => {
+      const gradient = this.#gradient((this.#graph.weights[i] as StepGraph['weights'][number]).gradient);
+      sum += updateWeight(optimizer, weight, gradient, scale, learningRate, this.#step);
+    });
+    const notFinite = Number.isFinite(sum) ? null : this.#firstNotFinite(terms);
+    return { loss, terms, gradientNorm, notFinite };
+  }
+
+  async gradients(batch: TrainingBatch): Promise<{ loss: number; gradients: Record<string, Float32Array> }> {
+    const { loss } = await this.#run(batch);
+    const gradients = this.#graph.weights.map(({ name, gradient }) => [name, this.#gradient(gradient).slice()]);
+    return { loss, gradients: Object.fromEntries(gradients) };
+  }
+
+  async embed(batch: TrainingBatch): Promise<Float32Array> {
+    if (this.#embedding?.step !== this.#step) {
+      await this.#endEmbedding();
+      const model = await this.#model.inferenceModel(this.#modelWeights());
+      const { threads, lowMemory } = this.#spec;
+      this.#embedding = { session: await createSession(model, { threads, lowMemory }), step: this.#step };
+    }
+    const output = this.#model.embedding;
+    const results = await this.#embedding.session.run(batch.inputs, [output]);
+    return (results[output] as Tensor).data as Float32Array;
+  }
+
+  async state(): Promise<TrainerState> {
+    const tensors: Record<string, { shape: readonly number[]; data: Float32Array }> = {};
+    for (const [name, { shape, data }] of this.#stateTensors()) tensors[name] = { shape, data: data.slice() };
+    return { step: this.#step, tensors };
+  }
+
+  async restore({ step, tensors }: TrainerState): Promise<void> {
+    const own = this.#stateTensors();
+    for (const [name, { shape, data }] of own) {
+      const given = tensors[name];
+      if (given === undefined) throw foreignState(`it has no ${name}`);
+      if (given.data.length !== data.length || given.shape.join() !== shape.join()) {
+        throw foreignState(`${name} is ${given.shape.join(' x ')} there, ${shape.join(' x ')} here`);
+      }
+    }
+    const known = new Set(own.map(([name]) => name));
+    const other = Object.keys(tensors).find((name) => !known.has(name));
+    if (other !== undefined) throw foreignState(`it has ${other}, which is not trained here`);
+    for (const [name, { data }] of own) data.set((tensors[name] as { data: Float32Array }).data);
+    this.#step = step;
+    await this.#endEmbedding();
+  }
+
+  async objectiveParameters(): Promise<Record<string, Float32Array>> {
+    const present = new Map(
+      this.#graph.weights.map(({ ofObjective }, i) => [ofObjective, (this.#weights[i] as OptimizedWeight).data]),
+    );
+    return Object.fromEntries(
+      this.#spec.objective.parameters.map(({ name, data }) => [name, (present.get(name) ?? data).slice()]),
+    );
+  }
+
+  save(folder: string): Promise<string> {
+    return this.#model.write(folder, this.#modelWeights());
+  }
+
+  async close(): Promise<void> {
+    await this.#endEmbedding();
+    await this.#session.release();
+    await this.#model.close();
+  }
+
+  async #run(batch: TrainingBatch): Promise<{ loss: number; terms: Record<string, number> }> {
+    const feeds: Record<string, Tensor> = { ...this.#weightFeeds, ...batch.inputs };
+    for (const field of this.#spec.objective.fields) {
+      const values = batch.fields[field];
+      if (values === undefined) throw new BackcompatError('internal', `The batch has no ${field}.`);
+      feeds[inputOfField(field)] = values;
+    }
+    await this.#session.runInto(feeds, this.#outputs);
+    const terms = Object.fromEntries(
+      this.#graph.terms.map(({ name, output }) => [name, this.#gradient(output)[0] as number]),
+    );
+    return { loss: Object.values(terms).reduce((sum, term) => sum + term, 0), terms };
+  }
+
+  #gradient(output: string): Float32Array {
+    return (this.#outputs[output] as { data: Float32Array }).data;
+  }
+
+  /** Weights first: one that is not finite spoils every loss and gradient. */
+  #firstNotFinite(terms: Readonly<Record<string, number>>): string | null {
+    const broken = this.#weights.find(({ data }) => !Number.isFinite(squaredNorm(data)));
+    if (broken !== undefined) return broken.name;
+    const term = Object.entries(terms).find(([, value]) => !Number.isFinite(value));
+    if (term !== undefined) return term[0];
+    const gradient = this.#graph.weights.find(
+      ({ gradient }) => !Number.isFinite(squaredNorm(this.#gradient(gradient))),
+    );
+    return gradient === undefined ? null : `gradient of ${gradient.name}`;
+  }
+
+  #modelWeights(): Record<string, Float32Array> {
+    const weights = this.#weights.filter((_, i) => this.#graph.weights[i]?.ofObjective === null);
+    return Object.fromEntries(weights.map(({ name, data }) => [name, data]));
+  }
+
+  /** Everything that steps change, in a fixed order; the data itself. */
+  #stateTensors(): [string, { shape: readonly number[]; data: Float32Array }][] {
+    return this.#weights.flatMap(({ name, shape, data, moments }) => [
+      [name, { shape, data }],
+      ...Object.entries(moments).map(([kind, values]) => [`${name}/${kind}`, { shape, data: values }] as never),
+    ]);
+  }
+
+  async #endEmbedding(): Promise<void> {
+    await this.#embedding?.session.release();
+    this.#embedding = null;
+  }
+}
+
+function foreignState(difference: string): BackcompatError {
+  return new BackcompatError('bad-file', `The state is of another training: ${difference}.`, {
+    remedy: 'Start anew, or resume with the model, objective and optimiser that it was written with.',
+  });
+}
