@@ -1,6 +1,7 @@
 import { BackcompatError } from '../contract/errors.ts';
+import { writeFileAtomic } from '../runs/atomicFile.ts';
 import { openFile, readFully } from './files.ts';
-import type { FloatType, RawTable } from './rawTable.ts';
+import { decodeFloats, type FloatType, floatBytes, type RawTable } from './rawTable.ts';
 import type { ArrayInfo } from './vectorArray.ts';
 
 /** The format's own limit: https://github.com/huggingface/safetensors. */
@@ -41,7 +42,18 @@ export interface Tensor extends ArrayInfo {
  * @throws BackcompatError `not-found`, `bad-file`
  */
 export async function readTensors(file: string): Promise<Tensor[]> {
-  const { handle, size } = await openFile(file, 'The vector file');
+  return (await readSafetensors(file)).tensors;
+}
+
+/**
+ * The same, and what the file says about itself (`__metadata__`; texts by name).
+ * @param what for messages: "The head"
+ */
+export async function readSafetensors(
+  file: string,
+  what = 'The vector file',
+): Promise<{ tensors: Tensor[]; metadata: Record<string, string> }> {
+  const { handle, size } = await openFile(file, what);
   try {
     const refuse = (problem: string, cause?: unknown): BackcompatError =>
       new BackcompatError('bad-file', `${file} is not a whole safetensors file: ${problem}.`, {
@@ -64,13 +76,16 @@ export async function readTensors(file: string): Promise<Tensor[]> {
     }
     if (typeof header !== 'object' || header === null || Array.isArray(header)) throw refuse('its header is no object');
     const start = 8 + length;
-    return Object.entries(header)
+    const said = Object.entries((header as { __metadata__?: object }).__metadata__ ?? {});
+    const metadata = Object.fromEntries(said.filter(([, value]) => typeof value === 'string'));
+    const tensors = Object.entries(header)
       .filter(([name]) => name !== '__metadata__')
       .map(([name, entry]) => {
         const tensor = tensorOf(name, entry, start, size);
         if (typeof tensor === 'string') throw refuse(`its array ${JSON.stringify(name)} ${tensor}`);
         return tensor;
       });
+    return { tensors, metadata };
   } finally {
     await handle.close();
   }
@@ -102,4 +117,54 @@ function isCounts(value: unknown): value is number[] {
 export function tensorTable(tensor: Tensor): Pick<RawTable, 'type' | 'bigEndian' | 'count' | 'dimension' | 'offset'> {
   const [count, dimension] = tensor.shape as [number, number];
   return { type: floatTypes[tensor.dtype] as FloatType, bigEndian: false, count, dimension, offset: tensor.offset };
+}
+
+/** The values of a tensor of floating-point numbers, whatever its shape, as float32. */
+export async function readTensorValues(file: string, tensor: Tensor): Promise<Float32Array> {
+  const type = floatTypes[tensor.dtype];
+  if (type === undefined) {
+    throw new BackcompatError(
+      'bad-data',
+      `${file}: the array ${JSON.stringify(tensor.name)} holds ${tensor.dtype}, not floating-point numbers.`,
+      { place: { file, field: tensor.name }, remedy: 'Save it as float32.' },
+    );
+  }
+  const values = new Float32Array(tensor.shape.reduce((product, length) => product * length, 1));
+  const bytes = new Uint8Array(values.length * floatBytes[type]);
+  const { handle } = await openFile(file, 'The file');
+  try {
+    if (!(await readFully(handle, bytes, tensor.offset))) {
+      throw new BackcompatError('bad-file', `${file} became shorter while it was read.`, {
+        place: { file },
+        remedy: EXPORT_REMEDY,
+      });
+    }
+  } finally {
+    await handle.close();
+  }
+  decodeFloats(bytes, type, values);
+  return values;
+}
+
+/** Writes float32 arrays, in that order, and texts about them. The file appears complete or not at all. */
+export async function writeSafetensors(
+  file: string,
+  tensors: Readonly<Record<string, { shape: readonly number[]; data: Float32Array }>>,
+  metadata: Readonly<Record<string, string>>,
+): Promise<void> {
+  const header: Record<string, unknown> = { __metadata__: metadata };
+  let offset = 0;
+  for (const [name, { shape, data }] of Object.entries(tensors)) {
+    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + data.byteLength] };
+    offset += data.byteLength;
+  }
+  const text = Buffer.from(JSON.stringify(header));
+  // Padded with blanks, so that values begin at a multiple of 8 bytes, as the format's own writer does.
+  const padded = Buffer.concat([text, Buffer.alloc(-text.length & 7, ' ')]);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(padded.length));
+  const values = Object.values(tensors).map(
+    ({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  );
+  await writeFileAtomic(file, Buffer.concat([length, padded, ...values]));
 }

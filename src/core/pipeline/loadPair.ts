@@ -6,12 +6,12 @@ import { BackcompatError } from '../contract/errors.ts';
 import type { AuditProtocol } from '../contract/protocol.ts';
 import type { ModelDescription, UndecidedPolicy } from '../contract/report.ts';
 import type { ItemSet } from '../data/itemSet.ts';
+import { isNormalised } from '../data/normalised.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
 import { type Checkpoint, embed, openCheckpoint } from '../models/checkpoint.ts';
 import type { AuditHooks, AuditRequest } from './auditRequest.ts';
 import { loadTables, type TableSource } from './loadTables.ts';
 import { namedCheckpoint } from './namedCheckpoint.ts';
-import { isNormalised } from './normalised.ts';
 import { applyOverrides, checkGates, hashPair, loadItems, pairProtocol } from './pairDefinition.ts';
 
 /** A pair with everything open that the audit reads. Close it when done. */

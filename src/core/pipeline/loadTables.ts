@@ -5,12 +5,12 @@ import type { ModelDescription } from '../contract/report.ts';
 import { fingerprintOfFiles } from '../data/files.ts';
 import type { ItemSet } from '../data/itemSet.ts';
 import { readLabelTable } from '../data/labelTable.ts';
+import { isNormalised } from '../data/normalised.ts';
 import { agreedItems, readVectorItems } from '../data/vectorItems.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
 import { openVectors, splitArrayName } from '../data/vectorTable.ts';
 import { checkSameLength } from '../models/tableCheckpoint.ts';
 import type { AuditHooks, AuditRequest } from './auditRequest.ts';
-import { isNormalised } from './normalised.ts';
 
 export type TableSource = Extract<AuditRequest['source'], { kind: 'tables' }>;
 

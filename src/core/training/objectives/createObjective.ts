@@ -84,44 +84,59 @@ export function neededOfOld({ method }: Pick<ObjectiveSettings, 'method'>): {
  * The loss of a method (training.md, "What is trained"): the new head's own, what the method adds, and `terms` of others (continual
  * sessions: coherence, distillation, penalties on weights).
  * Start values of the new head are in `head`; `trainedHead(head, NEW_HEAD, parameters)` makes a head of what they became.
- * @param head of the model's dimension; its labels are the batch's `labels`
+ * @param head of the model's dimension; its labels are the batch's `labels`. null without labels: then `l2` and a distilled old head
+ *   are all that is left
  * @param old null for `independent`
- * @throws BackcompatError `bad-config` for `mixbct` with an old model of another dimension
+ * @throws BackcompatError `dimension-mismatch` for `mixbct` with an old model of another dimension
  */
 export function createObjective(
   settings: ObjectiveSettings,
-  { head, old, terms = [] }: { head: Head; old: OldSide | null; terms?: readonly ObjectiveTerm[] },
+  { head, old, terms = [] }: { head: Head | null; old: OldSide | null; terms?: readonly ObjectiveTerm[] },
 ): Objective {
   return composeObjective(settings.method, [...termsOf(settings, head, old), ...terms]);
 }
 
-function termsOf(settings: ObjectiveSettings, head: Head, old: OldSide | null): ObjectiveTerm[] {
+function termsOf(settings: ObjectiveSettings, head: Head | null, old: OldSide | null): ObjectiveTerm[] {
   const { method, lambda } = settings;
-  if (method === 'independent') return [classificationTerm(head)];
-  const { space, head: oldHead, statistics } = needed(old, method, 'old side');
+  if (method === 'mixbct') {
+    const { space, statistics } = needed(old, method, 'old side');
+    refuseOtherLength(space);
+    const mixed = mixedVectors(needed(statistics, method, 'class statistics'), settings.mixbct.share);
+    return [classificationTerm(needed(head, method, 'new head'), mixed)];
+  }
+  const classification = head === null ? [] : [classificationTerm(head)];
+  return method === 'independent'
+    ? classification
+    : [...classification, compatibilityTerm(settings, method, lambda, needed(old, method, 'old side'))];
+}
+
+function compatibilityTerm(
+  settings: ObjectiveSettings,
+  method: Exclude<TrainingMethod, 'independent' | 'mixbct'>,
+  lambda: number,
+  { space, head, statistics }: OldSide,
+): ObjectiveTerm {
   switch (method) {
     case 'bct': {
       const term = settings.oldHead === 'distilled' ? distillationTerm : influenceTerm;
-      return [classificationTerm(head), term(needed(oldHead, method, 'old head'), space, lambda)];
+      return term(needed(head, method, 'old head'), space, lambda);
     }
     case 'l2':
-      return [classificationTerm(head), distanceTerm(space, lambda)];
+      return distanceTerm(space, lambda);
     case 'contrastive':
-      return [classificationTerm(head), contrastiveTerm(space, lambda, settings.contrastive)];
-    case 'mixbct':
-      if (space.rule !== 'equal') {
-        throw new BackcompatError(
-          'bad-config',
-          `The method "mixbct" puts old vectors in the place of new ones, and those have ${space.oldDimension} components, these ${space.newDimension}.`,
-          { place: { field: 'method' }, remedy: `Train a model of ${space.oldDimension} components, or choose "bct".` },
-        );
-      }
-      return [
-        classificationTerm(head, mixedVectors(needed(statistics, method, 'class statistics'), settings.mixbct.share)),
-      ];
+      return contrastiveTerm(space, lambda, settings.contrastive);
     case 'advbct-boundary':
-      return [classificationTerm(head), boundaryTerm(space, needed(statistics, method, 'class statistics'), lambda)];
+      return boundaryTerm(space, needed(statistics, method, 'class statistics'), lambda);
   }
+}
+
+function refuseOtherLength({ rule, oldDimension, newDimension }: OldSpace): void {
+  if (rule === 'equal') return;
+  throw new BackcompatError(
+    'dimension-mismatch',
+    `The method "mixbct" puts old vectors in the place of new ones, and those have ${oldDimension} components, these ${newDimension}.`,
+    { place: { field: 'method' }, remedy: `Train a model of ${oldDimension} components, or choose "bct".` },
+  );
 }
 
 function needed<V>(value: V | null, method: TrainingMethod, what: string): V {

@@ -1,4 +1,4 @@
-import type { VectorSource } from '../data/vectorSource.ts';
+import type { VectorSource } from './vectorSource.ts';
 
 /** Rows that show whether a model normalises its vectors. */
 const NORM_ROWS = 1000;
