@@ -60,6 +60,7 @@ export class GraphBuilder {
   readonly #outputs: ValueInfoProto[] = [];
   /** Names that values got as outputs. */
   readonly #renamed = new Map<string, string>();
+  readonly #domains = new Map<string, number>();
   /** Every name that is taken: those of adopted nodes may look like ours. */
   readonly #names = new Set<string>();
   readonly #gradientStops = new Set<string>();
@@ -68,6 +69,11 @@ export class GraphBuilder {
   constructor(name: string, opset = OPSET) {
     this.#name = name;
     this.opset = opset;
+  }
+
+  /** Lets adopted nodes use operators of another domain. */
+  importDomain(domain: string, version: number): void {
+    this.#domains.set(domain, version);
   }
 
   /** All nodes so far, in an order in which they can run. */
@@ -201,7 +207,9 @@ export class GraphBuilder {
       create(ModelProtoSchema, {
         irVersion: IR_VERSION,
         producerName: 'backcompat',
-        opsetImport: [create(OperatorSetIdProtoSchema, { domain: '', version: BigInt(this.opset) })],
+        opsetImport: [['', this.opset] as const, ...this.#domains].map(([domain, version]) =>
+          create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }),
+        ),
         graph: create(GraphProtoSchema, {
           name: this.#name,
           node: this.#nodes,
@@ -214,7 +222,8 @@ export class GraphBuilder {
   }
 }
 
-function attribute(name: string, value: AttributeValue): AttributeProto {
+/** An attribute of a node. */
+export function attribute(name: string, value: AttributeValue): AttributeProto {
   if (typeof value === 'string') {
     return create(AttributeProtoSchema, {
       name,
@@ -233,7 +242,8 @@ function attribute(name: string, value: AttributeValue): AttributeProto {
   return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INTS, ints: value.map(BigInt) });
 }
 
-function valueInfo(name: string, type: ElementType, shape: readonly Dimension[]): ValueInfoProto {
+/** Declares an input or output. */
+export function valueInfo(name: string, type: ElementType, shape: readonly Dimension[]): ValueInfoProto {
   const dimensions = shape.map((size) =>
     create(TensorShapeProto_DimensionSchema, {
       value: typeof size === 'number' ? { case: 'dimValue', value: BigInt(size) } : { case: 'dimParam', value: size },

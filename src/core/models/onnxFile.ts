@@ -10,7 +10,7 @@ import {
   type ValueInfoProto,
 } from '../engine/proto/onnx_pb.js';
 import type { Signature } from '../engine/session.ts';
-import { bytesOfTensor, checkTensors, tensorsOfModel, wrongSize } from './onnxTensors.ts';
+import { bytesOfTensor, checkTensors, externalPlace, tensorsOfModel, wrongSize } from './onnxTensors.ts';
 
 /** What an ONNX file says about itself; nothing was run. */
 export interface OnnxFile {
@@ -50,7 +50,7 @@ const floatTypes = new Set<number>([
  */
 export async function readOnnxFile(file: string): Promise<OnnxFile> {
   const model = await readOnnxModel(file);
-  checkTensors(file, model);
+  const externalData = await checkOnnxModel(file, model);
   const { graph } = model;
   if (graph === undefined) throw new BackcompatError('internal', `${file} has no graph.`);
   const weights = new Set(graph.initializer.map((tensor) => tensor.name));
@@ -64,10 +64,21 @@ export async function readOnnxFile(file: string): Promise<OnnxFile> {
     parameters: graph.initializer
       .filter((tensor) => floatTypes.has(tensor.dataType))
       .reduce((sum, tensor) => sum + tensor.dims.reduce((product, size) => product * Number(size), 1), 0),
-    externalData: await checkExternalData(file, model),
+    externalData,
   };
 }
 
+/**
+ * Holds the weights of a parsed file, and those it keeps elsewhere, against what it declares.
+ * @returns the files of weights
+ * @throws BackcompatError `not-found`, `bad-file` (see `readOnnxFile`)
+ */
+export async function checkOnnxModel(file: string, model: ModelProto): Promise<ExternalFile[]> {
+  checkTensors(file, model);
+  return checkExternalData(file, model);
+}
+
+/** What a file declares of an input or output. */
 export function signatureOf(value: ValueInfoProto): Signature {
   const type = value.type?.value;
   if (type?.case !== 'tensorType') return { name: value.name, type: type?.case ?? 'other', shape: [] };
@@ -90,16 +101,12 @@ async function checkExternalData(file: string, model: ModelProto): Promise<Exter
   const files = new Map<string, ExternalFile>();
   for (const tensor of tensorsOfModel(model)) {
     if (tensor.dataLocation !== TensorProto_DataLocation.EXTERNAL) continue;
-    const entry = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
-    const location = entry.get('location') ?? '';
+    const { location, offset, length } = externalPlace(tensor);
     let known = files.get(location);
     if (known === undefined) {
       known = await externalFile(file, folder, location);
       files.set(location, known);
     }
-    const offset = Number(entry.get('offset') ?? 0);
-    // Without a length the tensor has what its shape says.
-    const length = Number(entry.get('length') ?? bytesOfTensor(tensor) ?? 0);
     const isSound = Number.isSafeInteger(offset) && Number.isSafeInteger(length) && offset >= 0 && length >= 0;
     if (!isSound || offset + length > known.bytes) {
       throw new BackcompatError(

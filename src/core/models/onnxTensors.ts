@@ -70,6 +70,30 @@ export function bytesOfTensor(tensor: TensorProto): number | null {
   return bits === undefined ? null : (valuesOfTensor(tensor) * bits) / 8;
 }
 
+/** Where a weight outside the file lies. Without a length it has what its shape says. */
+export function externalPlace(tensor: TensorProto): { location: string; offset: number; length: number } {
+  const entry = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
+  return {
+    location: entry.get('location') ?? '',
+    offset: Number(entry.get('offset') ?? 0),
+    length: Number(entry.get('length') ?? bytesOfTensor(tensor) ?? 0),
+  };
+}
+
+/** Little-endian values of a weight inside the file; those of smaller types than its field's are packed. */
+export function bytesInside(tensor: TensorProto): Uint8Array {
+  if (tensor.rawData.length > 0) return tensor.rawData;
+  const { floatData, doubleData, int32Data, int64Data, uint64Data, dataType } = tensor;
+  const bytesOf = (array: { buffer: ArrayBufferLike }) => new Uint8Array(array.buffer as ArrayBuffer);
+  if (floatData.length > 0) return bytesOf(Float32Array.from(floatData));
+  if (doubleData.length > 0) return bytesOf(Float64Array.from(doubleData));
+  if (int64Data.length > 0) return bytesOf(BigInt64Array.from(int64Data));
+  if (uint64Data.length > 0) return bytesOf(BigUint64Array.from(uint64Data));
+  const bits = bitsOfType[dataType];
+  if (bits === 8) return Uint8Array.from(int32Data);
+  return bits === 16 ? bytesOf(Uint16Array.from(int32Data)) : bytesOf(Int32Array.from(int32Data));
+}
+
 export function wrongSize(file: string, tensor: TensorProto, bytes: number): BackcompatError {
   const type = TensorProto_DataType[tensor.dataType] ?? 'undefined';
   return new BackcompatError(

@@ -2,7 +2,9 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { BackcompatError } from '../../contract/errors.ts';
 import { ModelProtoSchema } from '../../engine/proto/onnx_pb.js';
 import { convnet } from './builtin/convnet.ts';
+import type { TrainableChoice } from './chooseWeights.ts';
 import { makeTrainable } from './makeTrainable.ts';
+import { startInMemory } from './startModel.ts';
 import type { TrainableGraph } from './trainableGraph.ts';
 
 /** Images a built-in network is made for, and its start. */
@@ -22,15 +24,8 @@ export interface BuiltinNetwork {
  * Equal seeds give equal weights.
  * @param trainable see `openTrainable`
  */
-export async function builtinNetwork(
-  network: BuiltinNetwork,
-  trainable: 'all' | 'embedding' | readonly string[] = 'all',
-): Promise<TrainableGraph> {
+export async function builtinNetwork(network: BuiltinNetwork, trainable: TrainableChoice): Promise<TrainableGraph> {
   if (network.name !== 'convnet') throw new BackcompatError('internal', 'builtin:resnet18 is not there yet.');
   const model = fromBinary(ModelProtoSchema, convnet(network));
-  return makeTrainable(
-    { file: `builtin:${network.name}`, model, bytesOf: async (tensor) => tensor.rawData },
-    'embedding',
-    trainable,
-  );
+  return makeTrainable(startInMemory(`builtin:${network.name}`, model), 'embedding', trainable);
 }

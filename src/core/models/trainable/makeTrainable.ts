@@ -1,78 +1,149 @@
-import path from 'node:path';
-import { clone, create, toBinary } from '@bufbuild/protobuf';
-import type { ElementType, Value } from '../../engine/graph.ts';
-import { GraphBuilder } from '../../engine/graph.ts';
-import {
-  type ModelProto,
-  ModelProtoSchema,
-  NodeProtoSchema,
-  type TensorProto,
-  TensorProtoSchema,
-} from '../../engine/proto/onnx_pb.js';
-import { writeFileAtomic } from '../../runs/atomicFile.ts';
+import { GraphBuilder, type Value } from '../../engine/graph.ts';
+import type { ModelProto, TensorProto } from '../../engine/proto/onnx_pb.js';
+import { firstLine } from '../loadedModel.ts';
 import { signatureOf } from '../onnxFile.ts';
-import { measureFacts } from './measureFacts.ts';
-import type { GraphParameter, TrainableGraph } from './trainableGraph.ts';
+import { buffersOf } from './buffers.ts';
+import { checkTrainable, opsetOf } from './checkTrainable.ts';
+import { chooseWeights, type TrainableChoice } from './chooseWeights.ts';
+import { DeployedModel } from './deployedModel.ts';
+import { allInputs, fillGraph } from './fillGraph.ts';
+import { type LoadedTensors, loadTensors } from './loadedTensors.ts';
+import { type MeasuredGraph, measureFacts } from './measureFacts.ts';
+import type { StartModel } from './startModel.ts';
+import { refused, type Subgraph, subgraphOf } from './subgraph.ts';
+import type { TrainableGraph } from './trainableGraph.ts';
+import { untie } from './weights.ts';
+import { findWeights } from './weightUses.ts';
 
-/** A parsed model and the way to its weights, wherever they lie. */
-export interface StartModel {
-  /** For messages. */
-  readonly file: string;
-  readonly model: ModelProto;
-  /** Little-endian values of a tensor. */
-  bytesOf(tensor: TensorProto): Promise<Uint8Array>;
-}
+/** The vocabulary of a training graph: what every ONNX Runtime since 1.18 reads; a file's later one stays. */
+const TRAINING_OPSET = 21;
+/** Between the file and its training graph: both are computed in float32, in another order. */
+const REWRITE_TOLERANCE = 1e-3;
 
 /** See `openTrainable`. */
 export async function makeTrainable(
   start: StartModel,
   output: string,
-  _trainable: 'all' | 'embedding' | readonly string[],
+  trainable: TrainableChoice,
 ): Promise<TrainableGraph> {
-  const source = start.model.graph;
-  if (source === undefined) throw new Error('no graph');
-  const facts = await measureFacts(start.model);
-  const graph = new GraphBuilder('training');
-  const inputs = source.input.map(signatureOf).map(({ name, type, shape }) => {
-    graph.input(
-      name,
-      type as ElementType,
-      shape.map((size, axis) => size ?? `${name}_${axis}`),
+  const { file, model } = start;
+  const subgraph = subgraphOf(file, model, output);
+  checkTrainable(start, subgraph);
+  const loaded = await loadTensors(start, subgraph);
+  const used = findWeights(subgraph, buffersOf(model), loaded.floatsOf);
+  const { weights, frozen, notes } = untie(used, loaded);
+  const chosen = chooseWeights(file, subgraph, weights, trainable, output);
+  const leftOut = weights.filter((weight) => !chosen.has(weight));
+  const before = await measured(file, runnableOf(model, subgraph, loaded), output);
+  const graph = new GraphBuilder('training', Math.max(TRAINING_OPSET, opsetOf(model)));
+  const filled = fillGraph(graph, { start, subgraph, loaded, chosen, leftOut, facts: before.facts, output });
+  const embedding = asVectors(graph, filled, before.facts.get(subgraph.sourceOf(output))?.shape ?? []);
+  const parameters = [...chosen].map(({ name, shape, data }) => ({ name, value: name as Value, shape, data }));
+  const inputs = subgraph.inputs.map(signatureOf).map(({ name, type, shape }) => ({
+    name,
+    type: type as 'float32' | 'int32' | 'int64',
+    shape: shape.map((size) => (typeof size === 'number' ? size : null)),
+  }));
+  const after = await measured(
+    file,
+    {
+      nodes: graph.program,
+      inputs: subgraph.inputs,
+      constants: constantsOf(graph),
+      weights: parameters,
+      opsets: opsetsOf(model, graph.opset),
+    },
+    embedding,
+  );
+  checkSame(file, before, after);
+  const shape = after.facts.get(embedding)?.shape ?? [];
+  const [, dimension] = shape;
+  if (shape.length !== 2 || typeof dimension !== 'number') {
+    throw refused(
+      file,
+      `the output ${JSON.stringify(output)} has shape [${shape.map((size) => size ?? '?').join(', ')}], not one vector an item`,
+      'Name the output that is the embedding, or export the model with its pooling.',
     );
-    return { name, type: type as 'float32', shape: shape.map((size) => (typeof size === 'number' ? size : null)) };
-  });
-  const parameters: GraphParameter[] = [];
-  for (const tensor of source.initializer) {
-    const shape = tensor.dims.map(Number);
-    const bytes = await start.bytesOf(tensor);
-    const data = new Float32Array(bytes.slice().buffer);
-    parameters.push({ name: tensor.name, value: graph.input(tensor.name, 'float32', shape), shape, data });
   }
-  for (const node of source.node) graph.adoptNode(clone(NodeProtoSchema, node));
-  const withWeights = (weights: Readonly<Record<string, Float32Array>>): Uint8Array => {
-    const model = clone(ModelProtoSchema, start.model);
-    for (const tensor of model.graph?.initializer ?? []) {
-      const data = weights[tensor.name];
-      if (data !== undefined) tensor.rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    }
-    return toBinary(ModelProtoSchema, model);
-  };
-  void create(TensorProtoSchema);
+  const deployed = new DeployedModel(start, subgraph, output, weights);
+  const kept = Object.fromEntries(leftOut.map(({ name, data }) => [name, data]));
   return {
     graph,
-    facts,
+    facts: after.facts,
     inputs,
-    embedding: output as Value,
-    dimension: facts.get(output)?.shape[1] as number,
+    embedding,
+    dimension,
     parameters,
-    frozen: [],
-    notes: [],
-    inferenceModel: async (weights) => withWeights(weights),
-    async write(folder, weights) {
-      const file = path.resolve(folder, 'model.onnx');
-      await writeFileAtomic(file, withWeights(weights));
-      return file;
-    },
-    async close() {},
+    frozen: [...frozen, ...leftOut.map(({ name, shape }) => ({ name, shape, reason: 'left out by `trainable`' }))],
+    notes,
+    inferenceModel: (given) => deployed.forInference({ ...kept, ...given }),
+    write: (folder, given) => deployed.write(folder, { ...kept, ...given }),
+    close: () => deployed.close(),
   };
+}
+
+/** Drops axes of 1 behind a vector, as audits do. */
+function asVectors(graph: GraphBuilder, value: Value, shape: readonly (number | null)[]): Value {
+  return shape.length > 2 && shape.slice(2).every((size) => size === 1) ? graph.node('Flatten', [value]) : value;
+}
+
+/** The graph as the file has it. Float tensors are fed, the rest are constants. */
+function runnableOf(model: ModelProto, { nodes, tensors, inputs }: Subgraph, loaded: LoadedTensors) {
+  const constants: TensorProto[] = [];
+  const weights: { name: string; shape: readonly number[]; data: Float32Array }[] = [];
+  for (const tensor of tensors.values()) {
+    const data = loaded.floatsOf(tensor);
+    // Small ones may be bounds and scales that operators want to be constant.
+    if (data.length > 64) weights.push({ name: tensor.name, shape: tensor.dims.map(Number), data });
+    else constants.push(loaded.inside(tensor));
+  }
+  return { nodes, inputs, constants, weights, opsets: opsetsOf(model, opsetOf(model)) };
+}
+
+function opsetsOf({ opsetImport }: ModelProto, opset: number): Map<string, number> {
+  const opsets = new Map(opsetImport.map(({ domain, version }) => [domain, Number(version)]));
+  opsets.delete('ai.onnx');
+  return opsets.set('', opset);
+}
+
+async function measured(
+  file: string,
+  graph: Parameters<typeof measureFacts>[0],
+  output: string,
+): Promise<MeasuredGraph> {
+  try {
+    return await measureFacts(graph, output);
+  } catch (cause) {
+    throw refused(
+      file,
+      `it does not run on made-up inputs (${firstLine(cause)})`,
+      'Check that it can be audited; export it with a dynamic batch and a current opset.',
+    );
+  }
+}
+
+/** A training graph that computes something else would train something else. */
+function checkSame(file: string, { vectors: before }: MeasuredGraph, { vectors: after }: MeasuredGraph): void {
+  const from = before.data as Float32Array;
+  const to = after.data as Float32Array;
+  const largest = from.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const isSame =
+    from.length === to.length &&
+    from.every(
+      (value, index) =>
+        Math.abs(value - (to[index] as number)) <= REWRITE_TOLERANCE * largest ||
+        (Number.isNaN(value) && Number.isNaN(to[index])),
+    );
+  if (!isSame)
+    throw refused(
+      file,
+      'its operators could not be brought to opset 21 with the same vectors',
+      'Export it with opset 21.',
+    );
+}
+
+/** What the nodes of a builder read that is constant. */
+function constantsOf(graph: GraphBuilder): TensorProto[] {
+  const names = new Set(graph.program.flatMap(allInputs));
+  return [...names].map((name) => graph.constantOf(name)).filter((tensor) => tensor !== null);
 }

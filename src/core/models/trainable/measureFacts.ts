@@ -1,62 +1,132 @@
-import { clone, create, toBinary } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import type { GraphFacts, ValueFacts } from '../../engine/differentiation/differentiate.ts';
-import { type ModelProto, ModelProtoSchema, ValueInfoProtoSchema } from '../../engine/proto/onnx_pb.js';
+import { valueInfo } from '../../engine/graph.ts';
+import {
+  GraphProtoSchema,
+  ModelProtoSchema,
+  type NodeProto,
+  OperatorSetIdProtoSchema,
+  type TensorProto,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from '../../engine/proto/onnx_pb.js';
 import { createSession, type Session, type Signature, type Tensor } from '../../engine/session.ts';
 import { createRandom } from '../../numeric/random.ts';
 
-/** Sizes of free axes in the two runs: the first axis of an input, and any other by its position. */
-const RUNS = [
-  { batch: 2, tokens: 6, side: 64 },
-  { batch: 3, tokens: 9, side: 96 },
-];
+/** A graph that can be run as it is. */
+export interface RunnableGraph {
+  readonly nodes: readonly NodeProto[];
+  readonly inputs: readonly ValueInfoProto[];
+  /** Constants, their values inside. */
+  readonly constants: readonly TensorProto[];
+  /** Large constants, which are fed: nothing needs to copy them. */
+  readonly weights: readonly { name: string; shape: readonly number[]; data: Float32Array }[];
+  /** Version by domain. */
+  readonly opsets: ReadonlyMap<string, number>;
+}
+
+export interface MeasuredGraph {
+  readonly facts: GraphFacts;
+  /** Of `output` in the first run. */
+  readonly vectors: Tensor;
+}
 
 /**
- * Shapes and types of all values of a model, found by running it twice with different sizes of its free axes and every value
- * as an output: an axis that differs is null.
+ * Sizes of free axes in two runs: the first of an input, those of an image behind it, any other. Sizes are tried in turn, for some
+ * models take no small image. Odd against even, so that an axis that follows from them differs, too.
  */
-export async function measureFacts(model: ModelProto): Promise<GraphFacts> {
-  const watched = clone(ModelProtoSchema, model);
-  const { graph } = watched;
-  if (graph === undefined) return new Map();
-  const values = graph.node.flatMap((node) => node.output).filter((name) => name !== '');
-  graph.output = values.map((name) => create(ValueInfoProtoSchema, { name }));
-  const session = await createSession(toBinary(ModelProtoSchema, watched));
+const ATTEMPTS = [
+  [
+    { batch: 2, side: 64, other: 6 },
+    { batch: 3, side: 96, other: 9 },
+  ],
+  [
+    { batch: 2, side: 224, other: 16 },
+    { batch: 3, side: 256, other: 32 },
+  ],
+] as const;
+type Sizes = (typeof ATTEMPTS)[number][number];
+
+/**
+ * Shapes and types of all values of a graph, found by running it twice with different sizes of its free axes and every value
+ * as an output: an axis that differs is null. A few items a run bound the memory.
+ * @throws what ONNX Runtime throws when it can run none of the sizes tried
+ */
+export async function measureFacts(graph: RunnableGraph, output: string): Promise<MeasuredGraph> {
+  const values = graph.nodes.flatMap((node) => node.output).filter((name) => name !== '');
+  const session = await createSession(
+    toBinary(
+      ModelProtoSchema,
+      create(ModelProtoSchema, {
+        irVersion: 10n,
+        opsetImport: [...graph.opsets].map(([domain, version]) =>
+          create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }),
+        ),
+        graph: create(GraphProtoSchema, {
+          name: 'facts',
+          node: [...graph.nodes],
+          initializer: [...graph.constants],
+          input: [...graph.inputs, ...graph.weights.map(({ name, shape }) => valueInfo(name, 'float32', shape))],
+          output: values.map((name) => create(ValueInfoProtoSchema, { name })),
+        }),
+      }),
+    ),
+  );
   try {
-    const shapes: Record<string, readonly number[]>[] = [];
-    for (const sizes of RUNS) {
-      const feeds = feedsOf(session, sizes);
-      const results = { ...feeds, ...(await session.run(feeds)) };
-      shapes.push(Object.fromEntries(Object.entries(results).map(([name, { shape }]) => [name, shape])));
-    }
+    const [first, second] = await runTwice(session, graph);
     const types = new Map([...session.inputs, ...session.outputs].map(({ name, type }) => [name, type]));
     const facts = new Map<string, ValueFacts>();
-    const [first, second] = shapes as [Record<string, readonly number[]>, Record<string, readonly number[]>];
-    for (const [name, shape] of Object.entries(first)) {
-      const other = second[name] ?? [];
-      if (other.length !== shape.length) continue;
-      facts.set(name, {
-        shape: shape.map((size, axis) => (other[axis] === size ? size : null)),
-        type: types.get(name) ?? 'float32',
-      });
+    for (const [name, { shape }] of Object.entries(first)) {
+      const other = second[name]?.shape;
+      if (other?.length !== shape.length) continue;
+      const sizes = shape.map((size, axis) => (other[axis] === size ? size : null));
+      facts.set(name, { shape: sizes, type: types.get(name) ?? 'undefined' });
     }
-    for (const { name, dims } of graph.initializer) facts.set(name, { shape: dims.map(Number), type: 'float32' });
-    return facts;
+    return { facts, vectors: first[output] as Tensor };
   } finally {
     await session.release();
   }
 }
 
-function feedsOf(session: Session, sizes: (typeof RUNS)[number]): Record<string, Tensor> {
-  return Object.fromEntries(session.inputs.map((input) => [input.name, feedOf(input, sizes)]));
+type Results = Record<string, Tensor>;
+
+async function runTwice(session: Session, { inputs, weights }: RunnableGraph): Promise<[Results, Results]> {
+  const names = new Set(inputs.map(({ name }) => name));
+  const free = session.inputs.filter(({ name }) => names.has(name));
+  const constants = Object.fromEntries(weights.map(({ name, shape, data }) => [name, { shape, data }]));
+  const run = async (sizes: Sizes): Promise<Results> => {
+    const feeds = Object.fromEntries(free.map((input) => [input.name, feedOf(input, sizes)]));
+    return { ...constants, ...feeds, ...(await session.run({ ...constants, ...feeds })) };
+  };
+  let failure: unknown;
+  for (const [first, second] of ATTEMPTS) {
+    try {
+      return [await run(first), await run(second)];
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  throw failure;
 }
 
-function feedOf({ name, type, shape }: Signature, { batch, tokens, side }: (typeof RUNS)[number]): Tensor {
-  const sizes = shape.map((size, axis) =>
-    typeof size === 'number' ? size : axis === 0 ? batch : shape.length === 4 ? side : tokens,
+/** Pixels are noise; ids are small, masks full, positions count. */
+function feedOf({ name, type, shape }: Signature, sizes: Sizes): Tensor {
+  const dims = shape.map((size, axis) =>
+    typeof size === 'number' ? size : axis === 0 ? sizes.batch : shape.length === 4 ? sizes.side : sizes.other,
   );
-  const count = sizes.reduce((product, size) => product * size, 1);
-  if (type === 'int64') return { shape: sizes, data: new BigInt64Array(count).fill(1n) };
-  if (type === 'int32') return { shape: sizes, data: new Int32Array(count).fill(1) };
-  const random = createRandom(0, name);
-  return { shape: sizes, data: Float32Array.from({ length: count }, () => random.normal()) };
+  const count = dims.reduce((product, size) => product * size, 1);
+  if (type === 'float32') {
+    const random = createRandom(0, name);
+    return { shape: dims, data: Float32Array.from({ length: count }, () => random.normal()) };
+  }
+  const columns = dims.at(-1) ?? 1;
+  const integer = (index: number): number => {
+    if (/mask/i.test(name)) return 1;
+    if (/type|segment/i.test(name)) return 0;
+    return /position/i.test(name) ? index % columns : 2 + (index % 5);
+  };
+  if (type === 'int64') {
+    return { shape: dims, data: BigInt64Array.from({ length: count }, (_, index) => BigInt(integer(index))) };
+  }
+  return { shape: dims, data: Int32Array.from({ length: count }, (_, index) => integer(index)) };
 }

@@ -1,0 +1,227 @@
+import { copyFile, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { clone, create, toBinary } from '@bufbuild/protobuf';
+import { temporaryName } from '../../data/files.ts';
+import {
+  type GraphProto,
+  type ModelProto,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  StringStringEntryProtoSchema,
+  type TensorProto,
+  TensorProto_DataLocation,
+  TensorProtoSchema,
+} from '../../engine/proto/onnx_pb.js';
+import { writeFileAtomic } from '../../runs/atomicFile.ts';
+import { bytesOfTensor, externalPlace } from '../onnxTensors.ts';
+import { bytesOfFloats, withBytes } from './loadedTensors.ts';
+import type { StartModel } from './startModel.ts';
+import type { Subgraph } from './subgraph.ts';
+import type { Weight } from './weights.ts';
+
+export type Weights = Readonly<Record<string, Float32Array>>;
+
+const MODEL = 'model.onnx';
+const DATA = 'model.onnx.data';
+/** More is left to a file beside the model: protobuf ends at 2 GiB, and a session keeps a copy of its bytes for a while. */
+const MAX_BYTES_IN_MEMORY = 2 ** 30;
+/** External data starts at multiples of this, as numbers that are mapped into memory must. */
+const ALIGNMENT = 64;
+
+/** Writes the model that a training started from with other weights. */
+export class DeployedModel {
+  readonly #start: StartModel;
+  readonly #subgraph: Subgraph;
+  readonly #output: string;
+  /** By name of the weight. */
+  readonly #weights: ReadonlyMap<string, Weight>;
+  #temporary: string | null = null;
+
+  constructor(start: StartModel, subgraph: Subgraph, output: string, weights: readonly Weight[]) {
+    this.#start = start;
+    this.#subgraph = subgraph;
+    this.#output = output;
+    this.#weights = new Map(weights.map((weight) => [weight.name, weight]));
+  }
+
+  /** The part that computes the embedding: its bytes, or the path of a temporary file where they are too many. */
+  async forInference(weights: Weights): Promise<Uint8Array | string> {
+    const { graph, added } = this.#edited();
+    const needed = new Set(this.#subgraph.allNodes);
+    const source = this.#start.model.graph as GraphProto;
+    const initializer = source.initializer.filter(({ name }) => this.#subgraph.tensors.has(name));
+    const bytes = initializer.reduce((sum, tensor) => sum + (bytesOfTensor(tensor) ?? 0), 0);
+    if (bytes > MAX_BYTES_IN_MEMORY) {
+      this.#temporary ??= await mkdtemp(path.join(os.tmpdir(), 'backcompat-model-'));
+      return this.write(this.#temporary, weights);
+    }
+    const tensors = await Promise.all(
+      initializer.map(async (tensor) => {
+        const data = weights[tensor.name];
+        return withBytes(tensor, data === undefined ? await this.#start.bytesOf(tensor) : bytesOfFloats(data));
+      }),
+    );
+    const part = shallowCopy(graph);
+    part.node = graph.node.filter((_, index) => needed.has(source.node[index] as NodeProto));
+    part.initializer = [...tensors, ...added.map(({ tensor, name }) => withData(tensor, weights[name]))];
+    part.output = graph.output.filter(({ name }) => name === this.#output);
+    return toBinary(ModelProtoSchema, this.#modelWith(part));
+  }
+
+  /**
+   * Writes the whole file with these weights: `model.onnx`, and `model.onnx.data` where the start kept weights outside. A
+   * `model.onnx` in the folder is always whole and fits its data.
+   * @returns absolute path
+   */
+  async write(folder: string, weights: Weights): Promise<string> {
+    const target = path.resolve(folder, MODEL);
+    const { graph, added } = this.#edited();
+    const written = shallowCopy(graph);
+    const data = await DataFile.create(this.#start, path.resolve(folder, DATA));
+    try {
+      written.initializer = [];
+      for (const tensor of graph.initializer) {
+        const values = weights[tensor.name];
+        const isOutside = tensor.dataLocation === TensorProto_DataLocation.EXTERNAL;
+        if (isOutside) written.initializer.push(await data.place(tensor, values));
+        else written.initializer.push(values === undefined ? tensor : withData(tensor, values));
+      }
+      for (const { tensor, name } of added) written.initializer.push(withData(tensor, weights[name]));
+      const bytes = toBinary(ModelProtoSchema, this.#modelWith(written));
+      // The old model goes first: it must never be read with new data.
+      if (data.isUsed) await rm(target, { force: true });
+      await data.finish();
+      await writeFileAtomic(target, bytes);
+      return target;
+    } finally {
+      await data.discard();
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#temporary !== null) await rm(this.#temporary, { recursive: true, force: true });
+    this.#temporary = null;
+  }
+
+  #modelWith(graph: GraphProto): ModelProto {
+    const model = shallowCopy(this.#start.model);
+    model.graph = graph;
+    return model;
+  }
+
+  /** The graph with a tensor of its own for each weight that was untied, and the tensors to add. */
+  #edited(): { graph: GraphProto; added: { tensor: TensorProto; name: string }[] } {
+    const source = this.#start.model.graph as GraphProto;
+    const tensors = new Map(source.initializer.map((tensor) => [tensor.name, tensor]));
+    const added: { tensor: TensorProto; name: string }[] = [];
+    const edits = new Map<NodeProto, NodeProto>();
+    const editOf = (node: NodeProto): NodeProto => {
+      const edited = edits.get(node) ?? clone(NodeProtoSchema, node);
+      edits.set(node, edited);
+      return edited;
+    };
+    for (const { name, tensor, uses } of this.#weights.values()) {
+      const original = tensors.get(tensor);
+      if (name === tensor || original === undefined) continue;
+      const copy = create(TensorProtoSchema, { name, dims: [...original.dims], dataType: original.dataType });
+      added.push({ tensor: copy, name });
+      for (const { node, slot } of uses) editOf(node).input[slot] = name;
+    }
+    const graph = shallowCopy(source);
+    graph.node = source.node.map((node) => edits.get(node) ?? node);
+    return { graph, added };
+  }
+}
+
+/** Of one level: what is not replaced is shared. */
+function shallowCopy<T extends object>(message: T): T {
+  return Object.assign(Object.create(Object.getPrototypeOf(message)), message) as T;
+}
+
+function withData(tensor: TensorProto, values: Float32Array | undefined): TensorProto {
+  const { name, docString, metadataProps } = tensor;
+  const filled = withBytes(tensor, bytesOfFloats(values ?? new Float32Array(0)));
+  filled.name = name;
+  if (docString !== '') filled.docString = docString;
+  filled.metadataProps = metadataProps;
+  return filled;
+}
+
+/** The file of weights beside a model, written under another name until it is whole. */
+class DataFile {
+  readonly #target: string;
+  readonly #temporary: string;
+  readonly #start: StartModel;
+  /** Where one source file keeps its layout; null: tensors are written one behind the other. */
+  readonly #copied: boolean;
+  #end = 0;
+  #isOpen = false;
+
+  private constructor(start: StartModel, target: string, copied: boolean) {
+    this.#start = start;
+    this.#target = target;
+    this.#temporary = temporaryName(target);
+    this.#copied = copied;
+  }
+
+  static async create(start: StartModel, target: string): Promise<DataFile> {
+    const [only, ...more] = start.externalData;
+    const file = new DataFile(start, target, only !== undefined && more.length === 0);
+    if (only === undefined) return file;
+    await mkdir(path.dirname(target), { recursive: true });
+    file.#isOpen = true;
+    if (more.length === 0) await copyFile(only.path, file.#temporary);
+    else await (await open(file.#temporary, 'wx')).close();
+    return file;
+  }
+
+  get isUsed(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Writes a tensor's values (undefined: as they were) and says where they lie. */
+  async place(tensor: TensorProto, values: Float32Array | undefined): Promise<TensorProto> {
+    const { offset } = externalPlace(tensor);
+    const at = this.#copied ? offset : Math.ceil(this.#end / ALIGNMENT) * ALIGNMENT;
+    const length = bytesOfTensor(tensor) ?? 0;
+    if (values !== undefined || !this.#copied) {
+      const bytes = values === undefined ? await this.#start.bytesOf(tensor) : bytesOfFloats(values);
+      const handle = await open(this.#temporary, 'r+');
+      try {
+        await handle.write(bytes, 0, bytes.length, at);
+      } finally {
+        await handle.close();
+      }
+      this.#end = at + bytes.length;
+    }
+    const placed = clone(TensorProtoSchema, tensor);
+    const entries = { location: DATA, offset: String(at), length: String(length) };
+    const others = tensor.externalData.filter(({ key }) => !(key in entries) && key !== 'checksum');
+    placed.externalData = [
+      ...Object.entries(entries).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value })),
+      ...others,
+    ];
+    return placed;
+  }
+
+  /** Gives the file its name. */
+  async finish(): Promise<void> {
+    if (!this.#isOpen) return;
+    const handle = await open(this.#temporary, 'r+');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(this.#temporary, this.#target);
+    this.#isOpen = false;
+  }
+
+  /** Removes what was not finished. */
+  async discard(): Promise<void> {
+    if (this.#isOpen) await rm(this.#temporary, { force: true });
+    this.#isOpen = false;
+  }
+}
