@@ -1,6 +1,7 @@
 import { BackcompatError } from '../contract/errors.ts';
 import { createSession, type NativeSession, type Tensor } from '../engine/session.ts';
 import { builtinNetwork } from '../models/trainable/builtinNetwork.ts';
+import { openTrainable } from '../models/trainable/openTrainable.ts';
 import type { TrainableGraph } from '../models/trainable/trainableGraph.ts';
 import { type OptimizedWeight, optimizedWeight, squaredNorm, updateWeight } from './optimizer.ts';
 import { buildStepGraph, inputOfField, type StepGraph } from './stepGraph.ts';
@@ -15,7 +16,7 @@ export const createOnnxTrainer: CreateTrainer = async (spec) => trainGraph(await
 
 async function openStart({ start, trainable }: TrainerSpec): Promise<TrainableGraph> {
   if (start.kind === 'builtin') return builtinNetwork(start, trainable);
-  throw new BackcompatError('internal', 'Training from a file is not there yet.');
+  return openTrainable(start.file, start.output, trainable);
 }
 
 /** Trains a graph that is ready for it; takes it over, and closes it with the trainer or when this fails. */
