@@ -41,7 +41,10 @@ const classification = (head: Head, embedding: Plain, labels: Plain) =>
   plainTerms(composeObjective('test', [classificationTerm(head)]), { embedding, fields: { labels } })
     .classification as number;
 
-const settings = (given: Partial<ObjectiveSettings>): ObjectiveSettings => ({ ...objectiveSettings({}), ...given });
+const settings = (given: Partial<ObjectiveSettings>): ObjectiveSettings => ({
+  ...objectiveSettings({}),
+  ...given,
+});
 const space = { rule: 'equal', oldDimension: 2, newDimension: 2 } as const;
 const two = headOf('nsoftmax', [
   [2, 0],

@@ -1,5 +1,6 @@
 import { closest, quotedList } from './closest.ts';
 import { type Finding, type JsonPath, pathText } from './finding.ts';
+import { objectiveFindings, trainedHeadFindings } from './objectiveFindings.ts';
 import type { Config, DatasetDefinition } from './schema.ts';
 import { trainedNames, trainingRunFindings } from './trainingRunFindings.ts';
 
@@ -34,15 +35,6 @@ export function crossCheck(config: Config): Finding[] {
     if (definition && 'split' in definition && definition.split !== undefined) return;
     checkName(path, reference, known, definition && reference.includes('/') ? 'part' : 'dataset');
   };
-  const checkTemperature = (path: JsonPath, head: { temperature?: number; scale?: number } | undefined): void => {
-    if (head?.temperature === undefined || head.scale === undefined) return;
-    findings.push({
-      path: [...path, 'scale'],
-      at: 'key',
-      message: `${pathText(path)} gives both "temperature" and "scale".`,
-      remedy: 'Keep one: scale is 1 / temperature.',
-    });
-  };
 
   for (const [name, definition] of Object.entries(datasets)) {
     const sum = Object.values(definition.splits ?? {}).reduce((total, share) => total + share, 0);
@@ -68,6 +60,7 @@ export function crossCheck(config: Config): Finding[] {
 
   for (const [name, definition] of Object.entries(config.checkpoints ?? {})) {
     const path = ['checkpoints', name];
+    findings.push(...trainedHeadFindings(name, definition));
     if ('vectors' in definition) {
       const vectors = [definition.vectors].flat();
       const labels = definition.labels === undefined ? vectors : [definition.labels].flat();
@@ -93,7 +86,6 @@ export function crossCheck(config: Config): Finding[] {
         remedy: 'Give one number, or one for each channel.',
       });
     }
-    checkTemperature([...path, 'head'], definition.head);
   }
 
   for (const [name, pair] of Object.entries(config.pairs ?? {})) {
@@ -135,8 +127,7 @@ export function crossCheck(config: Config): Finding[] {
     if (typeof block.paragon === 'string') {
       checkName([...path, 'paragon'], block.paragon, [...checkpoints, ...trained], 'checkpoint');
     }
-    checkTemperature([...path, 'head'], block.head);
-    findings.push(...trainingRunFindings(name, block));
+    findings.push(...trainingRunFindings(name, block), ...objectiveFindings(name, block, config));
   }
 
   for (const [name, block] of Object.entries(config.sessions ?? {})) {

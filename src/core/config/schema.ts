@@ -373,8 +373,7 @@ const training = z.strictObject({
   ).optional(),
   method: key(
     z.enum(['independent', 'bct', 'l2', 'contrastive', 'mixbct', 'advbct-boundary']),
-    'What makes the model compatible.',
-    'bct',
+    'What makes the model compatible. Default: `bct` where `old` is named, else `independent`.',
   ).optional(),
   lambda: key(
     z.union([z.number().min(0), z.array(z.number().min(0)).min(1)]),

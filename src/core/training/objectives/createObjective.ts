@@ -1,3 +1,4 @@
+import { methodOf } from '../../config/objectiveFindings.ts';
 import type { TrainingDefinition } from '../../config/schema.ts';
 import { BackcompatError } from '../../contract/errors.ts';
 import type { ClassStatistics } from '../heads/classStatistics.ts';
@@ -39,11 +40,11 @@ export interface OldSide {
  * @param lambda of this part of a sweep; default: the block's, the first of a list
  */
 export function objectiveSettings(
-  block: Pick<TrainingDefinition, 'method' | 'lambda' | 'oldHead' | 'contrastive' | 'mixbct'>,
+  block: Pick<TrainingDefinition, 'old' | 'method' | 'lambda' | 'oldHead' | 'contrastive' | 'mixbct'>,
   lambda = [block.lambda ?? 1].flat()[0] as number,
 ): ObjectiveSettings {
   return {
-    method: block.method ?? 'bct',
+    method: methodOf(block),
     lambda,
     oldHead: block.oldHead ?? 'synthesised',
     contrastive: {
