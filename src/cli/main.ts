@@ -10,5 +10,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
   // Native libraries are loaded by the process that computes, not by the one that follows it.
   auditPair: async (request, hooks) => (await import('../core/pipeline/auditPair.ts')).auditPair(request, hooks),
   stalenessOf: async (...asked) => (await import('../core/pipeline/staleness.ts')).stalenessOf(...asked),
+  trainBlock: async (...asked) => (await import('../core/pipeline/training/trainBlock.ts')).trainBlock(...asked),
   assets: new URL('./', import.meta.url),
 });

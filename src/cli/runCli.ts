@@ -12,6 +12,7 @@ import { addReportCommand } from './reportCommand.ts';
 import { addRuntimeCommand } from './runtimeCommand.ts';
 import { addSchemaCommand } from './schemaCommand.ts';
 import type { CliServices } from './services.ts';
+import { addTrainCommand } from './trainCommand.ts';
 
 const introduction = `Can I ship the new embedding model without re-embedding the gallery?`;
 
@@ -34,6 +35,7 @@ export async function runCli(args: readonly string[], services: CliServices): Pr
     // Settings are inherited by commands made after them.
     .exitOverride();
   addAuditCommand(program, services, end);
+  addTrainCommand(program, services, end);
   addEmbedCommand(program);
   addInspectCommand(program);
   addReportCommand(program, services);

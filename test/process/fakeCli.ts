@@ -6,6 +6,9 @@ import { sampleReport } from '../fixtures/report/sampleReport.ts';
 process.exitCode = await runCli(process.argv.slice(2), {
   assets: new URL('./', import.meta.url),
   stalenessOf: async () => JSON.parse(process.env.BACKCOMPAT_STALE ?? '[]'),
+  async trainBlock() {
+    throw new BackcompatError('internal', 'not pretended');
+  },
   async auditPair({ source, overrides }, { progress, signal, previews }) {
     const mode = process.env.BACKCOMPAT_FAKE ?? 'quick';
     const report = sampleReport();

@@ -58,6 +58,8 @@ export interface TrainingPart {
   method: string;
   state: 'waiting' | 'running' | 'done' | 'stopped-early';
   epochs: EpochFigures[];
+  /** Whose weights the model has, once it is there. */
+  resultEpoch: number | null;
   /** Relative to the run's folder, once it is there. */
   model: string | null;
   report: string | null;

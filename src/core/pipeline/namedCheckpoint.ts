@@ -68,16 +68,7 @@ async function trainedCheckpoint(
       `Train it first: backcompat train ${path.basename(loaded.file)} --name ${block}`,
     );
   }
-  const folder = path.join(run.directory, part);
-  const file = path.join(folder, TRAINING_FILES.checkpoint);
-  const definition = parseModelCheckpoint(await readJson(file));
-  if (definition === null) {
-    throw new BackcompatError('bad-file', `The run ${run.id} left no checkpoint ${JSON.stringify(name)}: ${file}.`, {
-      place: { file },
-      remedy: `Train it again: backcompat train ${path.basename(loaded.file)} --name ${block}`,
-    });
-  }
-  return { name, definition, folder };
+  return readTrained(name, path.join(run.directory, part));
 }
 
 /** The newest finished run of a training block of this config; null when there is none. */
@@ -88,10 +79,15 @@ export async function latestTraining(loaded: LoadedConfig, block: string): Promi
   return runs.find(isOfBlock) ?? null;
 }
 
-async function readJson(file: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(file, 'utf8'));
-  } catch {
-    return null;
-  }
+/** The checkpoint that a part of a run has left in its folder. @throws BackcompatError `bad-file` */
+export async function readTrained(name: string, folder: string): Promise<NamedCheckpoint> {
+  const file = path.join(folder, TRAINING_FILES.checkpoint);
+  const definition = await readFile(file, 'utf8')
+    .then((text) => parseModelCheckpoint(JSON.parse(text)))
+    .catch(() => null);
+  if (definition !== null) return { name, definition, folder };
+  throw new BackcompatError('bad-file', `${file} is no checkpoint ${JSON.stringify(name)} that a training has left.`, {
+    place: { file },
+    remedy: 'Train it again with: backcompat train',
+  });
 }

@@ -41,17 +41,25 @@ export function hashPair(loaded: LoadedConfig, pair: Pair, protocol: AuditProtoc
   return createHash('sha256').update(JSON.stringify(asked)).digest('hex');
 }
 
-/** The query set and the gallery; one object when they are the same items. */
-export async function loadItems(loaded: LoadedConfig, pair: Pair): Promise<{ queries: ItemSet; gallery: ItemSet }> {
+/** Loads datasets and their parts by reference (`digits/query`); each dataset once. */
+export function itemLoader(loaded: LoadedConfig): (reference: string) => Promise<ItemSet> {
   const datasets = new Map<string, ItemSet>();
-  const itemsOf = async (reference: string): Promise<ItemSet> => {
+  return async (reference) => {
     const { name, part, definition } = datasetDefinition(loaded, reference);
     const whole = datasets.get(name) ?? (await loadDataset(definition, name, loaded.folder));
     datasets.set(name, whole);
     return selectPart(whole, definition, part);
   };
-  const queries = await itemsOf(pair.queries);
-  return { queries, gallery: pair.gallery === pair.queries ? queries : await itemsOf(pair.gallery) };
+}
+
+/** The query set and the gallery; one object when they are the same items. */
+export async function loadItems(
+  loaded: LoadedConfig,
+  pair: Pick<Pair, 'queries' | 'gallery'>,
+  load = itemLoader(loaded),
+): Promise<{ queries: ItemSet; gallery: ItemSet }> {
+  const queries = await load(pair.queries);
+  return { queries, gallery: pair.gallery === pair.queries ? queries : await load(pair.gallery) };
 }
 
 /**

@@ -1,0 +1,208 @@
+import path from 'node:path';
+import { BackcompatError } from '../../contract/errors.ts';
+import type { EpochFigures, TrainingPart } from '../../contract/training.ts';
+import { TRAINING_FILES } from '../../contract/training.ts';
+import { writeFileAtomic } from '../../runs/atomicFile.ts';
+import { createBatchSource } from '../../training/data/createBatchSource.ts';
+import { embedInOrder } from '../../training/data/embedInOrder.ts';
+import { trainedHead } from '../../training/heads/head.ts';
+import { writeHead } from '../../training/heads/headFile.ts';
+import { openStates } from '../../training/loop/states/openStates.ts';
+import { type LoopResult, type LoopState, trainModel } from '../../training/loop/trainModel.ts';
+import { NEW_HEAD } from '../../training/objectives/classification.ts';
+import { createOnnxTrainer } from '../../training/onnxTrainer.ts';
+import type { CreateTrainer, Trainer } from '../../training/trainer.ts';
+import type { OpenTraining } from './openTraining.ts';
+import { type PartObjective, partObjective } from './partObjective.ts';
+import { identityOf } from './trainingInputs.ts';
+import type { PlannedPart, TrainingPlan } from './trainingPlan.ts';
+import type { TrainHooks, TrainRequest } from './trainRequest.ts';
+
+/** What the run's record is told of a part while it is trained. */
+export interface PartTold {
+  /** Once the trainer stands. */
+  onStart(facts: {
+    engine: 'onnx' | 'tfjs';
+    stepsPerEpoch: number;
+    parameters: { trained: number; frozen: number };
+    oldHead: PartObjective['oldHead'];
+  }): Promise<void>;
+  onEpochs(epochs: readonly EpochFigures[]): Promise<void>;
+}
+
+/**
+ * Trains one part of a run from its newest state, and writes model, head and checkpoint into its folder.
+ * @param paragon M(newNew) of the paragon, for early stop; null: none
+ * @returns what the loop ended with; nothing is written when it was paused
+ */
+export async function trainPart(
+  plan: TrainingPlan,
+  part: PlannedPart,
+  training: OpenTraining,
+  paragon: number | null,
+  request: TrainRequest,
+  hooks: TrainHooks,
+  told: PartTold,
+): Promise<LoopResult> {
+  const { progress, signal, pause } = hooks;
+  const opened: { close(): Promise<void> }[] = [];
+  try {
+    progress.phase(`Preparing ${part.title}`);
+    const { trainer, made } = await openTrainer(plan, part, training, request, hooks);
+    opened.push(trainer);
+    for (const note of trainer.notes) progress.log('info', `${part.title}: ${note}`);
+    const { seed, batchSize, itemsPerClass } = plan;
+    const source = createBatchSource(training.items, {
+      inputs: training.start.inputsOf(training.items, plan.augmentation),
+      fields: made.fields,
+      batchSize,
+      seed,
+      itemsPerClass,
+    });
+    opened.push(source);
+    await told.onStart({
+      engine: trainer.engine,
+      stepsPerEpoch: source.batchesPerEpoch,
+      parameters: counted(trainer),
+      oldHead: made.oldHead,
+    });
+    const evaluate = heldOutFigures(plan, training, trainer, hooks, opened);
+    const folder = path.join(request.directory, part.folder);
+    const states = openStates<LoopState>(
+      path.join(folder, TRAINING_FILES.states),
+      identityOf({ ...training.inputs, 'the part': part.folder }),
+    );
+    progress.phase(`Training ${part.title}`);
+    const stepsOf = (epochs: number) => epochs * source.batchesPerEpoch;
+    const result = await trainModel(
+      trainer,
+      source,
+      evaluate,
+      {
+        epochs: plan.epochs,
+        schedule: {
+          kind: plan.schedule.kind,
+          learningRate: plan.learningRate,
+          totalSteps: stepsOf(plan.epochs),
+          warmupSteps: stepsOf(plan.schedule.warmupEpochs),
+          stepSteps: stepsOf(plan.schedule.stepEpochs),
+        },
+        // The paragon is the measure of the others: it is trained to its end.
+        stopEarly: {
+          ...plan.stopEarly,
+          ...(part.isParagon ? { tax: null } : {}),
+          metric: training.criterionMetric,
+          paragon,
+        },
+        ...(hooks.saveEverySeconds === undefined ? {} : { saveEverySeconds: hooks.saveEverySeconds }),
+      },
+      states,
+      {
+        progress,
+        signal,
+        pause,
+        onStep: (step) => hooks.event({ type: 'step', part: part.folder, ...step }),
+        async onEpoch(figures, all) {
+          hooks.event({ type: 'epoch', part: part.folder, figures });
+          await told.onEpochs(all);
+        },
+      },
+    );
+    if (result.outcome !== 'paused') await writeResult(folder, trainer, made, training);
+    return result;
+  } finally {
+    for (const each of opened.reverse()) await each.close();
+  }
+}
+
+/** Removes the states of a part that is done and written down as such. */
+export async function clearStates(directory: string, part: Pick<TrainingPart, 'folder'>): Promise<void> {
+  await openStates(path.join(directory, part.folder, TRAINING_FILES.states), '').clear();
+}
+
+const engines: Record<'onnx' | 'tfjs', CreateTrainer> = {
+  onnx: createOnnxTrainer,
+  async tfjs() {
+    throw new BackcompatError('bad-model', 'Models of TensorFlow.js cannot be trained yet.', {
+      remedy: 'Export the model to ONNX.',
+    });
+  },
+};
+
+async function openTrainer(
+  plan: TrainingPlan,
+  part: PlannedPart,
+  training: OpenTraining,
+  request: TrainRequest,
+  hooks: TrainHooks,
+): Promise<{ trainer: Trainer; made: PartObjective }> {
+  const { start, engine, dimension } = training.start;
+  const createTrainer = hooks.createTrainer ?? engines[engine];
+  const made = await partObjective(plan, part, training, dimension, request, hooks);
+  const trainer = await createTrainer({
+    start,
+    trainable: plan.trainable,
+    objective: made.objective,
+    optimizer: plan.optimizer,
+    clipNorm: plan.clipNorm,
+    threads: request.threads,
+    lowMemory: false,
+  });
+  return { trainer, made };
+}
+
+/** Held-out figures with the trainer's present weights; null where nothing is held out. */
+function heldOutFigures(
+  { batchSize, seed }: TrainingPlan,
+  { evaluator, start }: OpenTraining,
+  trainer: Trainer,
+  { progress, signal }: TrainHooks,
+  opened: { close(): Promise<void> }[],
+) {
+  if (evaluator === null) return null;
+  const sources = new Map(
+    [...new Set([evaluator.queries, evaluator.gallery])].map((items) => {
+      const inputs = start.inputsOf(items, null);
+      const source = createBatchSource(items, { inputs, fields: {}, batchSize, seed, itemsPerClass: null });
+      opened.push(source);
+      return [items, source];
+    }),
+  );
+  return () =>
+    evaluator.evaluate(
+      (items) =>
+        embedInOrder(sources.get(items) as NonNullable<ReturnType<typeof sources.get>>, trainer, {
+          signal,
+          breathe: () => progress.breathe(),
+        }),
+      { progress, signal },
+    );
+}
+
+function counted({ parameters }: Trainer): { trained: number; frozen: number } {
+  const of = (isTrained: boolean) =>
+    parameters
+      .filter((parameter) => parameter.isTrained === isTrained)
+      .reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0);
+  return { trained: of(true), frozen: of(false) };
+}
+
+async function writeResult(
+  folder: string,
+  trainer: Trainer,
+  { head }: PartObjective,
+  { start, classNames }: OpenTraining,
+): Promise<void> {
+  const model = await trainer.save(folder);
+  const hasHead = classNames.length > 0;
+  if (hasHead) {
+    const parameters = await trainer.objectiveParameters();
+    await writeHead(path.join(folder, TRAINING_FILES.head), trainedHead(head, NEW_HEAD, parameters));
+  }
+  const definition = {
+    model: path.basename(model),
+    ...start.definition,
+    ...(hasHead ? { head: { weights: TRAINING_FILES.head } } : {}),
+  };
+  await writeFileAtomic(path.join(folder, TRAINING_FILES.checkpoint), `${JSON.stringify(definition, null, 2)}\n`);
+}
