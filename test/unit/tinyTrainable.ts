@@ -30,6 +30,7 @@ export function tinyTrainable(): TrainableGraph & { isClosed(): boolean } {
     inputs: [{ name: 'x', type: 'float32', shape: [null, 4] }],
     embedding,
     dimension: 3,
+    output: embedding,
     parameters: [...inputs].map(([name, value]) => ({
       name,
       value,

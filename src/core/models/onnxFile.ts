@@ -84,11 +84,16 @@ export function signatureOf(value: ValueInfoProto): Signature {
   if (type?.case !== 'tensorType') return { name: value.name, type: type?.case ?? 'other', shape: [] };
   return {
     name: value.name,
-    type: (TensorProto_DataType[type.value.elemType] ?? 'undefined').toLowerCase().replace(/^float$/, 'float32'),
+    type: typeName(type.value.elemType),
     shape: (type.value.shape?.dim ?? []).map(({ value: size }) =>
       size.case === 'dimValue' ? Number(size.value) : size.case === 'dimParam' ? size.value : null,
     ),
   };
+}
+
+/** "float32", "int64", "bool", ... by the numbers of TensorProto.DataType. */
+export function typeName(dataType: number): string {
+  return (TensorProto_DataType[dataType] ?? 'undefined').toLowerCase().replace(/^float$/, 'float32');
 }
 
 /** "image: float32 [batch, 1, 28, 28]". */

@@ -124,7 +124,7 @@ class OnnxTrainer implements Trainer {
       const { threads, lowMemory } = this.#spec;
       this.#embedding = { session: await createSession(model, { threads, lowMemory }), step: this.#step };
     }
-    const output = this.#model.embedding;
+    const { output } = this.#model;
     const results = await this.#embedding.session.run(batch.inputs, [output]);
     return (results[output] as Tensor).data as Float32Array;
   }

@@ -73,6 +73,7 @@ export async function makeTrainable(
     inputs,
     embedding,
     dimension,
+    output,
     parameters,
     frozen: [...frozen, ...leftOut.map(({ name, shape }) => ({ name, shape, reason: 'left out by `trainable`' }))],
     notes,

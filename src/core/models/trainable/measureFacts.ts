@@ -12,6 +12,7 @@ import {
 } from '../../engine/proto/onnx_pb.js';
 import { createSession, type Session, type Signature, type Tensor } from '../../engine/session.ts';
 import { createRandom } from '../../numeric/random.ts';
+import { typeName } from '../onnxFile.ts';
 
 /** A graph that can be run as it is. */
 export interface RunnableGraph {
@@ -75,7 +76,9 @@ export async function measureFacts(graph: RunnableGraph, output: string): Promis
   try {
     const [first, second] = await runTwice(session, graph);
     const types = new Map([...session.inputs, ...session.outputs].map(({ name, type }) => [name, type]));
-    const facts = new Map<string, ValueFacts>();
+    const facts = new Map<string, ValueFacts>(
+      graph.constants.map(({ name, dims, dataType }) => [name, { shape: dims.map(Number), type: typeName(dataType) }]),
+    );
     for (const [name, { shape }] of Object.entries(first)) {
       const other = second[name]?.shape;
       if (other?.length !== shape.length) continue;

@@ -34,6 +34,8 @@ export interface TrainableGraph {
   /** [n, dimension]. */
   readonly embedding: Value;
   readonly dimension: number;
+  /** Name of the embedding in the deployed model, where axes of 1 may follow it. */
+  readonly output: string;
   readonly parameters: readonly GraphParameter[];
   readonly frozen: readonly FrozenTensor[];
   /** What was assumed, for people. */
