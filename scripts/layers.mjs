@@ -42,6 +42,7 @@ const rooms = {
     '@bufbuild/protobuf',
     '@huggingface/tokenizers',
     '@tensorflow/tfjs-core',
+    '@tensorflow/tfjs-layers',
   ],
   'src/core/engine': [...foundation, ...readers, node, 'onnxruntime-node', '@bufbuild/protobuf', ...tensorflow],
   'src/core/runs': [...foundation, ...readers, node],
@@ -49,7 +50,7 @@ const rooms = {
   'src/core/runtime': [...foundation, ...readers, node, 'yauzl'],
   'src/core/audit': [...foundation, ...readers, node],
   // It measures what it trains.
-  'src/core/training': [...foundation, ...readers, 'src/core/audit', node],
+  'src/core/training': [...foundation, ...readers, 'src/core/audit', node, '@tensorflow/tfjs-core'],
   'src/core/report': [...foundation, ...readers, 'src/core/audit', node],
   'src/core/pipeline': [...core, node],
   'src/protocol': ['src/core/contract'],

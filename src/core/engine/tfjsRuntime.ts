@@ -15,6 +15,8 @@ export interface TfjsRuntime {
   readonly native: { readonly file: string; readonly version: string } | null;
   readonly core: typeof core;
   readonly loadLayersModel: typeof layers.loadLayersModel;
+  /** A model of layers of another one. */
+  readonly layersModel: typeof layers.model;
   readonly loadGraphModel: typeof converter.loadGraphModel;
   /** Names for `setBackend`, the fastest first; a later one has operators that an earlier one lacks. */
   readonly backends: readonly string[];
@@ -48,16 +50,20 @@ export function tfjsRuntime(threads: number | null = null): Promise<TfjsRuntime>
 }
 
 type NodeModule = typeof core &
-  Pick<TfjsRuntime, 'loadLayersModel' | 'loadGraphModel'> & { version: { 'tfjs-node': string } };
+  Pick<TfjsRuntime, 'loadLayersModel' | 'loadGraphModel'> & {
+    model: typeof layers.model;
+    version: { 'tfjs-node': string };
+  };
 
 async function load(threads: number | null): Promise<TfjsRuntime> {
   const { native, file, complaint } = findNative(threads);
   if (native !== null) {
-    const { loadLayersModel, loadGraphModel, version } = native;
+    const { loadLayersModel, loadGraphModel, model: layersModel, version } = native;
     return {
       native: { file, version: version['tfjs-node'] },
       core: native,
       loadLayersModel,
+      layersModel,
       loadGraphModel,
       backends: ['tensorflow'],
       complaint: null,
@@ -69,7 +75,7 @@ async function load(threads: number | null): Promise<TfjsRuntime> {
   const plain = require('@tensorflow/tfjs-core') as typeof core;
   // Otherwise each backend greets on the terminal, and every operator looks for NaN.
   plain.env().set('PROD', true);
-  const { loadLayersModel } = require('@tensorflow/tfjs-layers') as typeof layers;
+  const { loadLayersModel, model: layersModel } = require('@tensorflow/tfjs-layers') as typeof layers;
   const { loadGraphModel } = require('@tensorflow/tfjs-converter') as typeof converter;
   require('@tensorflow/tfjs-backend-cpu');
   const { BackendWasm } = require('@tensorflow/tfjs-backend-wasm') as typeof wasm;
@@ -95,6 +101,7 @@ async function load(threads: number | null): Promise<TfjsRuntime> {
     native: null,
     core: plain,
     loadLayersModel,
+    layersModel,
     loadGraphModel,
     backends,
     complaint,

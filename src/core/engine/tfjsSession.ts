@@ -134,20 +134,25 @@ interface Loaded {
 }
 
 async function load(runtime: TfjsRuntime, model: TfjsModel): Promise<Loaded> {
-  const handler = {
-    load: async () => ({
-      modelTopology: model.topology,
-      weightSpecs: [...model.weightSpecs],
-      weightData: model.weightData,
-      ...(model.signature === null ? {} : { signature: model.signature }),
-    }),
-  };
   return model.kind === 'tfjs-layers'
-    ? layersModel(runtime.core, await runtime.loadLayersModel(handler))
-    : graphModel(runtime.core, await runtime.loadGraphModel(handler), model.signature);
+    ? layersModel(runtime.core, await runtime.loadLayersModel(tfjsHandler(model)))
+    : graphModel(runtime.core, await runtime.loadGraphModel(tfjsHandler(model)), model.signature);
 }
 
-function layersModel(tf: typeof core, model: LayersModel): Loaded {
+/** A model's parts as TensorFlow.js loads them. */
+export function tfjsHandler({ topology, weightSpecs, weightData, signature }: TfjsModel): core.io.IOHandler {
+  return {
+    load: async () => ({
+      modelTopology: topology,
+      weightSpecs: [...weightSpecs],
+      weightData,
+      ...(signature === null ? {} : { signature: signature as object }),
+    }),
+  };
+}
+
+/** @throws RangeError for a layer that belongs to no model that embeds */
+export function checkLayerSizes(model: LayersModel): void {
   for (const layer of model.layers) {
     const shapes = [layer.outputShape].flat(2).length === 0 ? [] : [layer.outputShape];
     const list = (Array.isArray(shapes[0]?.[0]) ? shapes[0] : shapes) as (number | null)[][];
@@ -158,15 +163,27 @@ function layersModel(tf: typeof core, model: LayersModel): Loaded {
       }
     }
   }
+}
+
+/** Inputs and outputs of a LayersModel, in its order. */
+export function layersSignatures(model: LayersModel): { inputs: Signature[]; outputs: Signature[] } {
   // A Sequential has no lists of names.
   const signatures = (tensors: LayersModel['inputs'], names: readonly string[] | undefined): Signature[] =>
-    tensors.map(({ name, dtype, shape }, index) => ({
-      name: names?.[index] ?? (name.split('/')[0] as string),
+    tensors.map(({ originalName, dtype, shape }, index) => ({
+      // Not "name", which gets a number when a process loads such a model again.
+      name: names?.[index] ?? ((originalName ?? '').split('/')[0] as string),
       type: dtype,
       shape,
     }));
-  const inputs = signatures(model.inputs, model.inputNames);
-  const outputs = signatures(model.outputs, model.outputNames);
+  return {
+    inputs: signatures(model.inputs, model.inputNames),
+    outputs: signatures(model.outputs, model.outputNames),
+  };
+}
+
+function layersModel(tf: typeof core, model: LayersModel): Loaded {
+  checkLayerSizes(model);
+  const { inputs, outputs } = layersSignatures(model);
   return {
     inputs,
     outputs,

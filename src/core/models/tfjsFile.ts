@@ -70,12 +70,10 @@ export async function readTfjsFile(file: string): Promise<TfjsFile> {
     let isExact = true;
     for (const entry of group.weights as unknown[]) {
       const spec = checkedSpec(file, entry);
-      const values = spec.shape.reduce((product, size) => product * size, 1);
       // Texts say their length in the data; TensorFlow.js checks them there.
       if (spec.dtype === 'string') isExact = false;
-      else
-        expected += values * (bytesOfQuantised[spec.quantization?.dtype ?? ''] ?? (bytesOfType[spec.dtype] as number));
-      if (spec.dtype === 'float32') parameters += values;
+      else expected += bytesOfWeight(spec);
+      if (spec.dtype === 'float32') parameters += valuesOf(spec);
       weightSpecs.push(spec);
     }
     const found = files.reduce((sum, shard) => sum + shard.bytes, 0);
@@ -102,6 +100,16 @@ export async function readTfjsFile(file: string): Promise<TfjsFile> {
     weightBytes,
     parameters,
   };
+}
+
+function valuesOf({ shape }: io.WeightsManifestEntry): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** What a weight takes in its shards; texts say it only there. */
+export function bytesOfWeight(spec: io.WeightsManifestEntry): number {
+  const { dtype, quantization } = spec;
+  return valuesOf(spec) * (bytesOfQuantised[quantization?.dtype ?? ''] ?? (bytesOfType[dtype] as number));
 }
 
 /** The bytes of all weights, one behind another. @throws BackcompatError `bad-file` when one became shorter */

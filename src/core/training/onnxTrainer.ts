@@ -3,8 +3,9 @@ import { createSession, type NativeSession, type Tensor } from '../engine/sessio
 import { builtinNetwork } from '../models/trainable/builtinNetwork.ts';
 import { openTrainable } from '../models/trainable/openTrainable.ts';
 import type { TrainableGraph } from '../models/trainable/trainableGraph.ts';
-import { type OptimizedWeight, optimizedWeight, squaredNorm, updateWeight } from './optimizer.ts';
+import { type OptimizedWeight, optimizedWeight } from './optimizer.ts';
 import { buildStepGraph, inputOfField, type StepGraph } from './stepGraph.ts';
+import { restoreState, stateOf, stepWeights } from './trainedWeights.ts';
 import type { CreateTrainer, StepResult, Trainer, TrainerSpec, TrainerState, TrainingBatch } from './trainer.ts';
 
 /**
@@ -91,24 +92,11 @@ class OnnxTrainer implements Trainer {
   }
 
   async step(batch: TrainingBatch, learningRate: number): Promise<StepResult> {
-    const { optimizer, clipNorm } = this.#spec;
-    const { loss, terms } = await this.#run(batch);
-    let squares = 0;
-    for (const { gradient } of this.#graph.weights) squares += squaredNorm(this.#gradient(gradient));
-    const gradientNorm = Math.sqrt(squares);
-    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-      return { loss, terms, gradientNorm, notFinite: this.#firstNotFinite(terms) };
-    }
-    this.#step++;
-    // PyTorch's clip_grad_norm_.
-    const scale = clipNorm === null ? 1 : Math.min(1, clipNorm / (gradientNorm + 1e-6));
-    let sum = 0;
-    this.#weights.forEach((weight, i) => {
-      const gradient = this.#gradient((this.#graph.weights[i] as StepGraph['weights'][number]).gradient);
-      sum += updateWeight(optimizer, weight, gradient, scale, learningRate, this.#step);
-    });
-    const notFinite = Number.isFinite(sum) ? null : this.#firstNotFinite(terms);
-    return { loss, terms, gradientNorm, notFinite };
+    const pass = await this.#run(batch);
+    const gradients = this.#graph.weights.map(({ gradient }) => this.#gradient(gradient));
+    const { isMade, ...result } = stepWeights(this.#weights, gradients, pass, this.#spec, learningRate, this.#step + 1);
+    if (isMade) this.#step++;
+    return result;
   }
 
   async gradients(batch: TrainingBatch): Promise<{ loss: number; gradients: Record<string, Float32Array> }> {
@@ -130,25 +118,12 @@ class OnnxTrainer implements Trainer {
   }
 
   async state(): Promise<TrainerState> {
-    const tensors: Record<string, { shape: readonly number[]; data: Float32Array }> = {};
-    for (const [name, { shape, data }] of this.#stateTensors()) tensors[name] = { shape, data: data.slice() };
-    return { step: this.#step, tensors };
+    return stateOf(this.#weights, this.#step);
   }
 
-  async restore({ step, tensors }: TrainerState): Promise<void> {
-    const own = this.#stateTensors();
-    for (const [name, { shape, data }] of own) {
-      const given = tensors[name];
-      if (given === undefined) throw foreignState(`it has no ${name}`);
-      if (given.data.length !== data.length || given.shape.join() !== shape.join()) {
-        throw foreignState(`${name} is ${given.shape.join(' x ')} there, ${shape.join(' x ')} here`);
-      }
-    }
-    const known = new Set(own.map(([name]) => name));
-    const other = Object.keys(tensors).find((name) => !known.has(name));
-    if (other !== undefined) throw foreignState(`it has ${other}, which is not trained here`);
-    for (const [name, { data }] of own) data.set((tensors[name] as { data: Float32Array }).data);
-    this.#step = step;
+  async restore(state: TrainerState): Promise<void> {
+    restoreState(this.#weights, state);
+    this.#step = state.step;
     await this.#endEmbedding();
   }
 
@@ -189,39 +164,13 @@ class OnnxTrainer implements Trainer {
     return (this.#outputs[output] as { data: Float32Array }).data;
   }
 
-  /** Weights first: one that is not finite spoils every loss and gradient. */
-  #firstNotFinite(terms: Readonly<Record<string, number>>): string | null {
-    const broken = this.#weights.find(({ data }) => !Number.isFinite(squaredNorm(data)));
-    if (broken !== undefined) return broken.name;
-    const term = Object.entries(terms).find(([, value]) => !Number.isFinite(value));
-    if (term !== undefined) return term[0];
-    const gradient = this.#graph.weights.find(
-      ({ gradient }) => !Number.isFinite(squaredNorm(this.#gradient(gradient))),
-    );
-    return gradient === undefined ? null : `gradient of ${gradient.name}`;
-  }
-
   #modelWeights(): Record<string, Float32Array> {
     const weights = this.#weights.filter((_, i) => this.#graph.weights[i]?.ofObjective === null);
     return Object.fromEntries(weights.map(({ name, data }) => [name, data]));
-  }
-
-  /** Everything that steps change, in a fixed order; the data itself. */
-  #stateTensors(): [string, { shape: readonly number[]; data: Float32Array }][] {
-    return this.#weights.flatMap(({ name, shape, data, moments }) => [
-      [name, { shape, data }],
-      ...Object.entries(moments).map(([kind, values]) => [`${name}/${kind}`, { shape, data: values }] as never),
-    ]);
   }
 
   async #endEmbedding(): Promise<void> {
     await this.#embedding?.session.release();
     this.#embedding = null;
   }
-}
-
-function foreignState(difference: string): BackcompatError {
-  return new BackcompatError('bad-file', `The state is of another training: ${difference}.`, {
-    remedy: 'Start anew, or resume with the model, objective and optimiser that it was written with.',
-  });
 }

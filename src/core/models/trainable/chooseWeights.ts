@@ -1,6 +1,5 @@
-import { closest, quotedList } from '../../config/closest.ts';
-import { BackcompatError } from '../../contract/errors.ts';
 import type { NodeProto } from '../../engine/proto/onnx_pb.js';
+import { matchPatterns } from './matchPatterns.ts';
 import { refused, type Subgraph } from './subgraph.ts';
 import type { Weight } from './weights.ts';
 
@@ -29,13 +28,7 @@ export function chooseWeights(
   }
   if (choice === 'all') return new Set(weights);
   if (choice === 'embedding') return lastLayer(subgraph, weights, output);
-  const chosen = new Set<Weight>();
-  for (const pattern of choice) {
-    const matching = weights.filter((weight) => namesOf(weight).some((name) => matches(pattern, name)));
-    if (matching.length === 0) throw noMatch(file, pattern, weights);
-    for (const weight of matching) chosen.add(weight);
-  }
-  return chosen;
+  return matchPatterns(file, choice, weights, namesOf);
 }
 
 /** The last linear layer before the output, with what is behind it: its bias, a norm. */
@@ -61,29 +54,4 @@ function namesOf({ name, tensor, uses }: Weight): string[] {
 function modulesOf({ metadataProps }: NodeProto): string[] {
   const scopes = metadataProps.find(({ key }) => key === 'pkg.torch.onnx.name_scopes')?.value ?? '';
   return [...scopes.matchAll(/'([^']+)'/g)].map((match) => match[1] as string);
-}
-
-/** `*` stands for any characters, `?` for one; a pattern may leave out what follows a "." or "/", and a leading "/". */
-export function matches(pattern: string, name: string): boolean {
-  const parts = pattern.replace(/[.*+?^${}()|[\]\\]/g, (sign) =>
-    sign === '*' ? '.*' : sign === '?' ? '.' : `\\${sign}`,
-  );
-  return new RegExp(`^/?${parts}(?:[./#].*)?$`, 's').test(name);
-}
-
-const MAX_NAMED = 8;
-
-function noMatch(file: string, pattern: string, weights: readonly Weight[]): BackcompatError {
-  const names = [...new Set(weights.map(({ name }) => name))];
-  const plain = pattern.replace(/[*?]/g, '');
-  const near = names.filter((name) => plain !== '' && name.toLowerCase().includes(plain.toLowerCase()));
-  const spelt = closest(pattern, new Set(weights.flatMap(namesOf)));
-  const remedy =
-    spelt !== null
-      ? `Did you mean ${JSON.stringify(spelt)}?`
-      : `Weights are ${near.length > 0 ? 'near it ' : ''}${quotedList(near.length > 0 ? near : names, MAX_NAMED)}.`;
-  return new BackcompatError('bad-config', `"trainable": ${JSON.stringify(pattern)} matches no weight of ${file}.`, {
-    place: { file, field: 'trainable' },
-    remedy,
-  });
 }
