@@ -62,26 +62,46 @@ function move({ data, width, height, channels }: Pixels, right: number, down: nu
   return into;
 }
 
+/** All three steps are linear: together v' = scale v + share luma(v) + offset, with the luma of ITU-R 601. */
 function recolour(data: Uint8Array, channels: number, { brightness, contrast, saturation }: Variation): Uint8Array {
-  const into = new Uint8ClampedArray(data.length);
-  const colours = channels === 3;
-  let sum = 0;
-  for (let i = 0; i < data.length; i += channels) sum += colours ? luma(data, i) : (data[i] as number);
-  const mean = (brightness * sum * channels) / data.length;
+  const into = new Uint8Array(data.length);
   const gain = brightness * contrast;
-  const offset = (1 - contrast) * mean;
-  for (let i = 0; i < data.length; i += channels) {
-    // The luma of a changed pixel is the changed luma: all steps are linear.
-    const grey = colours ? gain * luma(data, i) + offset : 0;
-    for (let k = i; k < i + channels; k++) {
-      const value = gain * (data[k] as number) + offset;
-      into[k] = colours ? saturation * value + (1 - saturation) * grey : value;
-    }
+  const offset = (1 - contrast) * brightness * meanLuma(data, channels);
+  if (channels !== 3) {
+    for (let i = 0; i < data.length; i++) into[i] = toByte(gain * (data[i] as number) + offset);
+    return into;
   }
-  return new Uint8Array(into.buffer);
+  const scale = saturation * gain;
+  const share = (1 - saturation) * gain;
+  const [red, green, blue] = [share * RED, share * GREEN, share * BLUE];
+  for (let i = 0; i < data.length; i += 3) {
+    const r = data[i] as number;
+    const g = data[i + 1] as number;
+    const b = data[i + 2] as number;
+    const base = red * r + green * g + blue * b + offset;
+    into[i] = toByte(scale * r + base);
+    into[i + 1] = toByte(scale * g + base);
+    into[i + 2] = toByte(scale * b + base);
+  }
+  return into;
 }
 
-/** ITU-R 601. */
-function luma(data: Uint8Array, at: number): number {
-  return 0.299 * (data[at] as number) + 0.587 * (data[at + 1] as number) + 0.114 * (data[at + 2] as number);
+const RED = 0.299;
+const GREEN = 0.587;
+const BLUE = 0.114;
+
+function meanLuma(data: Uint8Array, channels: number): number {
+  const sums = [0, 0, 0];
+  for (let k = 0; k < channels; k++) {
+    let sum = 0;
+    for (let i = k; i < data.length; i += channels) sum += data[i] as number;
+    sums[k] = sum;
+  }
+  const [first, second, third] = sums as [number, number, number];
+  const sum = channels === 3 ? RED * first + GREEN * second + BLUE * third : first;
+  return (sum * channels) / data.length;
+}
+
+function toByte(value: number): number {
+  return value <= 0 ? 0 : value >= 255 ? 255 : (value + 0.5) | 0;
 }
