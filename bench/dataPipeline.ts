@@ -25,7 +25,7 @@ import { median, Series, timed } from './support/timing.ts';
 const BATCH = 64;
 const DIGITS = 10_000;
 const SMALL = 2048;
-const PHOTOS = 512;
+const PHOTOS = 256;
 const rounds = Number(process.argv[2] ?? 5);
 const benchFolder = process.env.BENCH_FOLDER ?? 'bench';
 const folder = mkdtempSync(path.join(os.tmpdir(), 'backcompat-pipeline-'));

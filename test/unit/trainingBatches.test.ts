@@ -255,7 +255,7 @@ describe('batches of texts and vectors', () => {
     const vectors = vectorsInMemory('features', values, 2);
     const labels = Int32Array.from({ length: COUNT }, (_, item) => item % 3);
     const given = options({
-      inputs: { kind: 'vectors', input: 'features', vectors },
+      inputs: { kind: 'vectors', vectors, start: 0, parts: [{ input: 'features', shape: [2] }] },
       fields: { labels, oldVectors: vectors, oldLengths: true, replayed: labels, oldLabels: labels, chance: true },
     });
     const source = createBatchSource(itemsOf(), given);

@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
-import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { quotedList } from '../config/closest.ts';
-import { BackcompatError, isCancellation, throwIfCancelled } from '../contract/errors.ts';
+import { BackcompatError } from '../contract/errors.ts';
 import type { Progress } from '../contract/runs.ts';
 import { badRowsOf } from '../data/badRows.ts';
 import { hashContent } from '../data/contentHash.ts';
 import type { ItemSet } from '../data/itemSet.ts';
-import { createNpyWriter, openNpy } from '../data/npy.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
+import { cachedVectors } from './cachedVectors.ts';
 import { imageVectors } from './embedImages.ts';
 import { textVectors } from './embedTexts.ts';
 import type { ModelCheckpoint } from './modelCheckpoint.ts';
@@ -42,26 +41,20 @@ export async function embedItems(
   await hashContent(hash, items, { signal, breathe: () => progress.breathe() });
   const file = path.join(options.cacheFolder, `${hash.digest('hex')}.npy`);
 
-  const cached = await openCached(file, items.count, checkpoint.dimension, progress, signal);
-  if (cached) {
-    progress.log('info', `${name}: vectors taken from the cache.`);
-    progress.update(items.count, items.count, 'items');
-    return { ...cached, name };
-  }
-  const writer = await createNpyWriter(file, items.count, checkpoint.dimension);
-  try {
-    let start = 0;
-    for await (const vectors of produce(options)) {
-      const count = vectors.length / checkpoint.dimension;
-      refuseBadVectors(vectors, checkpoint, items, start, count);
-      await writer.write(vectors);
-      start += count;
-    }
-    await writer.finish();
-  } finally {
-    await writer.abort();
-  }
-  return { ...(await openNpy(file)), name };
+  const { dimension } = checkpoint;
+  const vectors = await cachedVectors(
+    { file, name, count: items.count, dimension, progress, signal },
+    async function* () {
+      let start = 0;
+      for await (const made of produce(options)) {
+        const count = made.length / dimension;
+        refuseBadVectors(made, checkpoint, items, start, count);
+        yield made;
+        start += count;
+      }
+    },
+  );
+  return { ...vectors, name };
 }
 
 /** Makes the vectors of all items, in order, any number at a time. */
@@ -86,41 +79,6 @@ export function wrongContent(
     `${items.name} has no ${encoder.takes}, so the model ${JSON.stringify(name)} cannot embed it.`,
     { remedy: `Use a dataset of ${quotedList(kinds)}, or a checkpoint of "vectors".` },
   );
-}
-
-/** Opens a cached file and reads it once; anything wrong with it means that it is computed again. */
-async function openCached(
-  file: string,
-  count: number,
-  dimension: number,
-  progress: Progress,
-  signal: AbortSignal | undefined,
-): Promise<VectorSource | null> {
-  try {
-    await access(file);
-  } catch {
-    return null;
-  }
-  let source: VectorSource | null = null;
-  try {
-    source = await openNpy(file);
-    if (source.count !== count || source.dimension !== dimension) {
-      throw new BackcompatError('bad-file', `${file} has another shape than expected.`);
-    }
-    const rowsPerBlock = Math.max(1, Math.floor(2 ** 20 / dimension));
-    const block = new Float32Array(rowsPerBlock * dimension);
-    for (let start = 0; start < count; start += rowsPerBlock) {
-      throwIfCancelled(signal);
-      await source.read(start, Math.min(rowsPerBlock, count - start), block);
-      await progress.breathe();
-    }
-    return source;
-  } catch (error) {
-    await source?.close();
-    if (isCancellation(error)) throw error;
-    progress.log('warning', `A cached file is damaged and is computed again: ${(error as Error).message}`);
-    return null;
-  }
 }
 
 function refuseBadVectors(

@@ -32,8 +32,14 @@ export type BatchInputs =
       /** The model's inputs of texts given by their tokens, padded to the longest (a `TextEncoder`'s). */
       feeds(texts: readonly Int32Array[]): Readonly<Record<string, TrainingTensor>>;
     }
-  /** Rows as they are stored: features of a frozen trunk, vectors for an adapter. */
-  | { kind: 'vectors'; input: string; vectors: VectorSource };
+  /** Rows as they are stored: vectors for an adapter, features of a frozen trunk (see `frozenFeatures`). */
+  | {
+      kind: 'vectors';
+      vectors: VectorSource;
+      /** The model's inputs and the shape that an item has in them: what a row holds one behind the other, from component `start` on. */
+      start: number;
+      parts: readonly { input: string; shape: readonly number[] }[];
+    };
 
 /** What the objective gets beside the inputs, one entry an item of the source; see `BatchFields`. */
 export interface ItemFields {

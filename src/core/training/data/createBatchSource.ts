@@ -117,13 +117,29 @@ function openInputs(items: ItemSet, { inputs, seed, workerFile }: BatchSourceOpt
       async close() {},
     };
   }
-  const { input, vectors } = inputs;
+  return vectorFeeder(inputs);
+}
+
+function vectorFeeder({ vectors, start, parts }: Extract<BatchInputs, { kind: 'vectors' }>): Feeder {
   const read = rowsOf(vectors);
+  const { dimension } = vectors;
   return {
-    itemValues: vectors.dimension,
-    feed: async (chosen) => ({
-      [input]: { shape: [chosen.length, vectors.dimension], data: await read(chosen) },
-    }),
+    itemValues: dimension,
+    async feed(items) {
+      const rows = await read(items);
+      const fed: Record<string, TrainingTensor> = {};
+      let from = start;
+      for (const { input, shape } of parts) {
+        const values = shape.reduce((product, axis) => product * axis, 1);
+        const data = new Float32Array(items.length * values);
+        for (let row = 0; row < items.length; row++) {
+          data.set(rows.subarray(row * dimension + from, row * dimension + from + values), row * values);
+        }
+        fed[input] = { shape: [items.length, ...shape], data };
+        from += values;
+      }
+      return fed;
+    },
     async close() {},
   };
 }

@@ -5,8 +5,8 @@ import { createRandom } from '../../numeric/random.ts';
 import { drawVariation, vary } from './augment.ts';
 import type { Augmentation } from './batchSource.ts';
 
-/** Decoded images that stay in memory, as bytes at the model's size: 1 GiB, 7,000 of 224 x 224 x 3 or all of most small sets. What is beyond is decoded each time. */
-const KEPT_BYTES = 2 ** 30;
+/** Decoded images that stay in memory, as bytes at the model's size: 512 MiB, 3,500 of 224 x 224 x 3 or all of most small sets. What is beyond is decoded each time. */
+const KEPT_BYTES = 2 ** 29;
 
 /** What a loader needs to know; plain data, so that it can go to another thread. */
 export interface PixelSetup {
@@ -15,7 +15,7 @@ export interface PixelSetup {
   seed: number;
   /** Of the whole set. */
   items: number;
-  /** Default 1 GiB. */
+  /** Default: 512 MiB. */
   keptBytes?: number;
 }
 
