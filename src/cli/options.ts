@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type AdapterKind, adapterKinds, type Distance, type MetricName } from '../core/contract/report.ts';
 import type { AuditOverrides } from '../core/pipeline/auditRequest.ts';
@@ -21,6 +22,7 @@ export interface OverrideOptions {
   distance?: Distance;
   dimensionRule?: 'slice' | 'pad' | 'project';
   adapter?: AdapterKind;
+  adapterFile?: string;
   epsilons?: number[];
   metric?: MetricName;
   margin?: number;
@@ -41,6 +43,11 @@ export function addOverrideOptions(command: Command): Command {
       ]),
     )
     .addOption(new Option('--adapter <kind>', 'the map that --dimension-rule project fits').choices(adapterKinds))
+    .option(
+      '--adapter-file <file>',
+      'an adapter of backcompat adapt, through which new vectors meet old ones',
+      toAbsolute,
+    )
     .option('--epsilons <list>', 'tolerances of the inequalities, for example 1e-6,0.01,0.05', tolerances)
     .option('--metric <name>', 'metric of the verdict: map, map@r, rPrecision or cmc@K', metricName)
     .option('--margin <m>', 'how much worse still passes as "within margin"', notNegative)
@@ -51,12 +58,24 @@ export function addOverrideOptions(command: Command): Command {
 }
 
 export function overridesOf(options: OverrideOptions): AuditOverrides {
-  const { metric, distance, dimensionRule, adapter, epsilons, margin, operatingFar, resamples, pairBudget, seed } =
-    options;
+  const {
+    metric,
+    distance,
+    dimensionRule,
+    adapter,
+    adapterFile,
+    epsilons,
+    margin,
+    operatingFar,
+    resamples,
+    pairBudget,
+    seed,
+  } = options;
   const all = {
     distance,
     dimensionRule,
     adapter,
+    adapterFile,
     epsilons,
     criterionMetric: metric,
     margin,
@@ -74,6 +93,7 @@ export function overrideArguments(options: OverrideOptions): string[] {
     ['--distance', options.distance],
     ['--dimension-rule', options.dimensionRule],
     ['--adapter', options.adapter],
+    ['--adapter-file', options.adapterFile],
     ['--epsilons', options.epsilons?.join(',')],
     ['--metric', options.metric],
     ['--margin', options.margin],
@@ -83,6 +103,10 @@ export function overrideArguments(options: OverrideOptions): string[] {
     ['--seed', options.seed],
   ];
   return entries.flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)]));
+}
+
+function toAbsolute(file: string): string {
+  return path.resolve(file);
 }
 
 function toNumber(text: string): number {

@@ -1,6 +1,7 @@
 import type { AuditProtocol } from '../contract/protocol.ts';
 import type { ItemSet } from '../data/itemSet.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
+import type { Adapter } from './adapters/adapter.ts';
 
 /** Everything the audit measures from: aligned items and vectors, and the protocol. */
 export interface AuditInput {
@@ -26,6 +27,8 @@ export interface AuditInput {
   /** Of a pair that compares many: oldest first, `vectors` being those of the first and the last. */
   versions?: readonly Version[];
   protocol: AuditProtocol;
+  /** Maps new vectors into the old space, for the rule `project`; absent: one is fitted. */
+  adapter?: Pick<Adapter, 'apply' | 'description'>;
 }
 
 /** One of the models of a pair that compares many, with its vectors of the same queries and gallery. */

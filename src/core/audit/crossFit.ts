@@ -43,73 +43,109 @@ export async function crossFit(
   most = MAX_FIT_ITEMS,
 ): Promise<CrossFit | null> {
   const { queries, vectors, protocol } = input;
-  const { distance, seed } = protocol;
+  const { distance } = protocol;
   const shape = { newColumns: vectors.newQuery.dimension, oldColumns: vectors.oldQuery.dimension };
-  const halves = halvesOf(input);
+  const items = itemsOf(input);
+  const halfOf = splitInHalves(items.labels, input.gallery.classNames.length, protocol.seed);
+  const ofGallery = items.ofGalleryRow.map((item) => halfOf[item] as number);
   const adapters: Adapter[] = [];
   const fits: CrossFitHalf[] = [];
   for (const half of [0, 1]) {
-    const members = Int32Array.from(halves.item.keys()).filter((item) => halves.item[item] === half);
-    if (members.length < fewestItems(kind, shape)) return null;
-    const labels = members.map((item) => halves.labels[item] as number);
-    const chosen = sampleRows(labels, most, seed).map((index) => members[index] as number);
-    const fromQueries = chosen.filter((item) => item < queries.count);
-    const fromGallery = chosen
-      .filter((item) => item >= queries.count)
-      .map((item) => halves.galleryRows[item - queries.count] as number);
-    const newForm = formFor(distance, shape.newColumns);
-    const oldForm = formFor(distance, shape.oldColumns);
-    async function* blocks(): AsyncGenerator<{ from: Matrix; to: Matrix }> {
-      const parts = [
-        { from: vectors.newQuery, to: vectors.oldQuery, picked: fromQueries },
-        ...(vectors.newGallery ? [{ from: vectors.newGallery, to: vectors.oldGallery, picked: fromGallery }] : []),
-      ];
-      for (const { from, to, picked } of parts) {
-        for (let start = 0; start < picked.length; start += FIT_BLOCK_ROWS) {
-          const some = picked.subarray(start, start + FIT_BLOCK_ROWS);
-          yield { from: await loadMatrix(from, newForm, some), to: await loadMatrix(to, oldForm, some) };
-        }
-      }
-    }
-    const adapter = await fitAdapter(kind, blocks, shape, { seed, threads, distance }, hooks);
-    adapters.push(adapter);
-    fits.push({ description: adapter.description, items: chosen.length });
+    const members = Int32Array.from(halfOf.keys()).filter((item) => halfOf[item] === half);
+    const fitted = await fitOn(input, items, members, kind, threads, hooks, most);
+    if (fitted === null) return null;
+    adapters.push(fitted.adapter);
+    fits.push({ description: fitted.adapter.description, items: fitted.items });
   }
   const seen = adapters as [Adapter, Adapter];
   return {
     async queriesAt(rows) {
       const fresh = await loadMatrix(vectors.newQuery, formFor(distance, shape.newColumns), rows);
-      const halfOf = rows.map((row) => halves.item[row] as number);
-      return mapRows(fresh, halfOf, seen, shape.oldColumns);
+      return mapRows(
+        fresh,
+        rows.map((row) => halfOf[row] as number),
+        seen,
+        shape.oldColumns,
+      );
     },
-    query: mappedVectors(vectors.newQuery, halves.item.subarray(0, queries.count), seen, shape.oldColumns),
-    gallery: vectors.newGallery && mappedVectors(vectors.newGallery, halves.ofGallery, seen, shape.oldColumns),
+    query: mappedVectors(vectors.newQuery, halfOf.subarray(0, queries.count), seen, shape.oldColumns),
+    gallery: vectors.newGallery && mappedVectors(vectors.newGallery, ofGallery, seen, shape.oldColumns),
     fits: fits as [CrossFitHalf, CrossFitHalf],
   };
+}
+
+/**
+ * Fits an adapter on all items with both vectors (at most 20,000, sampled by class): the one to ship, which the audit must
+ * not judge on these items.
+ * @returns null when there are too few items, as in `crossFit`
+ */
+export function fitOnAll(
+  input: AuditInput,
+  kind: AdapterKind,
+  threads: number | null,
+  hooks: InequalityHooks,
+): Promise<{ adapter: Adapter; items: number } | null> {
+  const items = itemsOf(input);
+  return fitOn(input, items, Int32Array.from(items.labels.keys()), kind, threads, hooks, MAX_FIT_ITEMS);
+}
+
+async function fitOn(
+  { queries, vectors, protocol }: AuditInput,
+  items: Items,
+  members: Int32Array,
+  kind: AdapterKind,
+  threads: number | null,
+  hooks: InequalityHooks,
+  most: number,
+): Promise<{ adapter: Adapter; items: number } | null> {
+  const { distance, seed } = protocol;
+  const shape = { newColumns: vectors.newQuery.dimension, oldColumns: vectors.oldQuery.dimension };
+  if (members.length < fewestItems(kind, shape)) return null;
+  const labels = members.map((item) => items.labels[item] as number);
+  const chosen = sampleRows(labels, most, seed).map((index) => members[index] as number);
+  const fromQueries = chosen.filter((item) => item < queries.count);
+  const fromGallery = chosen
+    .filter((item) => item >= queries.count)
+    .map((item) => items.galleryRows[item - queries.count] as number);
+  const newForm = formFor(distance, shape.newColumns);
+  const oldForm = formFor(distance, shape.oldColumns);
+  async function* blocks(): AsyncGenerator<{ from: Matrix; to: Matrix }> {
+    const parts = [
+      { from: vectors.newQuery, to: vectors.oldQuery, picked: fromQueries },
+      ...(vectors.newGallery ? [{ from: vectors.newGallery, to: vectors.oldGallery, picked: fromGallery }] : []),
+    ];
+    for (const { from, to, picked } of parts) {
+      for (let start = 0; start < picked.length; start += FIT_BLOCK_ROWS) {
+        const some = picked.subarray(start, start + FIT_BLOCK_ROWS);
+        yield { from: await loadMatrix(from, newForm, some), to: await loadMatrix(to, oldForm, some) };
+      }
+    }
+  }
+  const adapter = await fitAdapter(kind, blocks, shape, { seed, threads, distance }, hooks);
+  return { adapter, items: chosen.length };
 }
 
 function fewestItems(kind: AdapterKind, shape: { newColumns: number; oldColumns: number }): number {
   return kind === 'procrustes' ? Math.min(shape.newColumns, shape.oldColumns) : FEWEST_ITEMS;
 }
 
-interface Halves {
-  /** Items: the queries, then those of the gallery that are no queries. */
+/** The queries, then the items of the gallery that are no queries. */
+interface Items {
   labels: Int32Array;
-  item: Uint8Array;
   /** Gallery rows that are no queries, in the order of the items; none without the new model's gallery. */
   galleryRows: number[];
-  /** One a gallery row; empty without the new model's gallery. */
-  ofGallery: Uint8Array;
+  /** Item of each gallery row; empty without the new model's gallery. */
+  ofGalleryRow: Int32Array;
 }
 
-function halvesOf({ queries, gallery, vectors, protocol }: AuditInput): Halves {
+function itemsOf({ queries, gallery, vectors }: AuditInput): Items {
   const measured = vectors.newGallery !== null;
   const queryOf = new Map(measured ? queries.ids.map((id, query) => [id, query]) : []);
   const galleryRows: number[] = [];
-  const itemOfRow = new Int32Array(measured ? gallery.count : 0);
-  for (let row = 0; row < itemOfRow.length; row++) {
+  const ofGalleryRow = new Int32Array(measured ? gallery.count : 0);
+  for (let row = 0; row < ofGalleryRow.length; row++) {
     const query = queryOf.get(gallery.ids[row] as string);
-    itemOfRow[row] = query ?? queries.count + galleryRows.length;
+    ofGalleryRow[row] = query ?? queries.count + galleryRows.length;
     if (query === undefined) galleryRows.push(row);
   }
   const labels = new Int32Array(queries.count + galleryRows.length);
@@ -117,14 +153,28 @@ function halvesOf({ queries, gallery, vectors, protocol }: AuditInput): Halves {
   galleryRows.forEach((row, index) => {
     labels[queries.count + index] = gallery.labelOf[row] as number;
   });
-  const item = splitInHalves(labels, gallery.classNames.length, protocol.seed);
-  return { labels, item, galleryRows, ofGallery: Uint8Array.from(itemOfRow, (index) => item[index] as number) };
+  return { labels, galleryRows, ofGalleryRow };
+}
+
+/** Rows of `source`, all mapped by one adapter. */
+export function mappedSource(source: VectorSource, adapter: Pick<Adapter, 'apply'>, dimension: number): VectorSource {
+  return {
+    name: source.name,
+    count: source.count,
+    dimension,
+    async read(start, count, into) {
+      const values = new Float32Array(count * source.dimension);
+      await source.read(start, count, values);
+      into.set((await adapter.apply({ rows: count, columns: source.dimension, values })).values);
+    },
+    async close() {},
+  };
 }
 
 /** Rows of `source`, each mapped by the adapter of the half that it is not in. */
 function mappedVectors(
   source: VectorSource,
-  halfOf: Uint8Array,
+  halfOf: Uint8Array | Int32Array,
   adapters: [Adapter, Adapter],
   dimension: number,
 ): VectorSource {

@@ -1,12 +1,12 @@
 import { BackcompatError } from '../contract/errors.ts';
 import { count } from '../contract/format.ts';
 import type { AuditInput } from './auditInput.ts';
-import { type CrossFit, crossFit } from './crossFit.ts';
+import { type CrossFit, crossFit, mappedSource } from './crossFit.ts';
 import type { InequalityHooks } from './inequalities.ts';
 
 /**
  * The dimension rule `project` (metrics.md section 7): where old and new vectors meet, new ones are mapped by the
- * protocol's adapter, cross-fitted, so that no item is judged by a map that was fitted on it.
+ * input's adapter, or by the protocol's kind of one, cross-fitted, so that no item is judged by a map that was fitted on it.
  * @returns the input with the mapped vectors, and a sentence about the maps for the report
  * @throws BackcompatError `dimension-mismatch` when there are too few items to fit a map; `cancelled`
  */
@@ -15,7 +15,16 @@ export async function projectNewVectors(
   threads: number | null,
   hooks: InequalityHooks,
 ): Promise<{ input: AuditInput; note: string }> {
-  const { vectors, protocol } = input;
+  const { vectors, protocol, adapter } = input;
+  if (adapter) {
+    const { dimension } = vectors.oldQuery;
+    const crossQuery = mappedSource(vectors.newQuery, adapter, dimension);
+    const crossGallery = vectors.newGallery && mappedSource(vectors.newGallery, adapter, dimension);
+    return {
+      input: { ...input, vectors: { ...vectors, crossQuery, crossGallery } },
+      note: `Where old and new vectors meet, new ones are mapped into the old space by ${adapter.description}; whether it was fitted on some of these very items, the audit cannot know.`,
+    };
+  }
   const fitted = await crossFit(input, protocol.adapter, threads, hooks);
   if (fitted === null) {
     const { dimension } = vectors.oldQuery;

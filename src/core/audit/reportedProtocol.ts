@@ -7,11 +7,11 @@ export function reportedProtocol(
   rule: DimensionRule,
   measured: Pick<Protocol, 'sampledQueries' | 'referenceQueries'>,
 ): Protocol {
-  const { pairBudget: _, adapter, dimensionRule: __, ...rest } = protocol;
+  const { pairBudget: _, adapter, adapterFile, dimensionRule: __, ...rest } = protocol;
   return {
     ...rest,
     dimensionRule: rule,
-    ...(rule === 'project' ? { adapter } : {}),
+    ...(rule !== 'project' ? {} : adapterFile === undefined ? { adapter } : { adapterFile }),
     exact: measured.sampledQueries === null,
     ...measured,
   };

@@ -98,6 +98,22 @@ export function crossCheck(config: Config): Finding[] {
     } else {
       for (const role of ['old', 'new', 'paragon'] as const)
         checkName([...path, role], pair[role], known, 'checkpoint');
+      if (pair.adapterFile !== undefined && (pair.dimensionRule ?? 'project') !== 'project') {
+        findings.push({
+          path: [...path, 'adapterFile'],
+          at: 'key',
+          message: `${pathText(path)} names an adapter, and the rule "${pair.dimensionRule}", which uses none.`,
+          remedy: 'Remove "dimensionRule", or "adapterFile".',
+        });
+      }
+      if (pair.adapterFile !== undefined && pair.adapter !== undefined) {
+        findings.push({
+          path: [...path, 'adapter'],
+          at: 'key',
+          message: `${pathText(path)} names both an adapter and a kind of adapter to fit.`,
+          remedy: 'Keep one: "adapterFile" is used as it is.',
+        });
+      }
     }
     checkItems([...path, 'queries'], pair.queries);
     checkItems([...path, 'gallery'], pair.gallery);

@@ -100,6 +100,8 @@ export interface Pair {
   dimensionRule: AuditProtocol['dimensionRule'];
   /** For `project`; null: the default. */
   adapter: AdapterKind | null;
+  /** Of an adapter that was fitted before, as the config names it. */
+  adapterFile?: string;
 }
 
 /**
@@ -121,14 +123,16 @@ export function findPairs(loaded: LoadedConfig, name: string | null = null): Pai
   }
   return (name === null ? names : [name]).map((pairName) => {
     const definition = pairs[pairName] as (typeof pairs)[string];
+    const adapterFile = 'adapterFile' in definition ? definition.adapterFile : undefined;
     return {
       name: pairName,
       ...modelsOf(definition),
       // Without queries the gallery's own items are asked, each without itself.
       queries: definition.queries ?? definition.gallery,
       gallery: definition.gallery,
-      dimensionRule: definition.dimensionRule ?? null,
+      dimensionRule: definition.dimensionRule ?? (adapterFile === undefined ? null : 'project'),
       adapter: definition.adapter ?? null,
+      ...(adapterFile === undefined ? {} : { adapterFile }),
     };
   });
 }
@@ -146,7 +150,7 @@ function modelsOf(definition: PairDefinition): Pick<Pair, 'old' | 'new' | 'parag
 /** The `audit` block with all defaults filled in, and the pair's rule. */
 export function resolveProtocol(
   audit: AuditDefinition | undefined,
-  pair: Pick<Pair, 'dimensionRule' | 'adapter'> | null = null,
+  pair: Pick<Pair, 'dimensionRule' | 'adapter' | 'adapterFile'> | null = null,
 ): AuditProtocol {
   const { criterion, bootstrap, ...rest } = audit ?? {};
   return {
@@ -156,6 +160,7 @@ export function resolveProtocol(
     margin: criterion?.margin ?? defaultProtocol.margin,
     dimensionRule: pair?.dimensionRule ?? defaultProtocol.dimensionRule,
     adapter: pair?.adapter ?? defaultProtocol.adapter,
+    ...(pair?.adapterFile === undefined ? {} : { adapterFile: pair.adapterFile }),
     bootstrap: { ...defaultProtocol.bootstrap, ...withoutUndefined(bootstrap ?? {}) },
   };
 }

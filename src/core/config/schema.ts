@@ -240,6 +240,10 @@ const twoModels = z
     paragon: key(name, 'Checkpoint like the new one, trained without any compatibility loss.').optional(),
     dimensionRule,
     adapter,
+    adapterFile: key(
+      filePath,
+      'An adapter that `backcompat adapt` has saved (ONNX), through which new vectors meet old ones; `dimensionRule` is then `project`.',
+    ).optional(),
   })
   .meta({ title: 'Old and new' });
 

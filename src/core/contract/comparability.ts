@@ -31,7 +31,10 @@ function questions({ protocol, data, provenance, formatVersion }: Report): Quest
   return [
     { name: 'format version', answer: String(formatVersion) },
     { name: 'distance', answer: protocol.distance },
-    { name: 'dimension rule', answer: [protocol.dimensionRule, protocol.adapter].filter(Boolean).join(' by ') },
+    {
+      name: 'dimension rule',
+      answer: [protocol.dimensionRule, protocol.adapter ?? protocol.adapterFile].filter(Boolean).join(' by '),
+    },
     { name: 'tolerances', answer: protocol.epsilons.join(', ') },
     { name: 'the k of cmc@k', answer: protocol.ks.join(', ') },
     { name: 'margin', answer: String(protocol.margin) },

@@ -56,9 +56,10 @@ const adapterWords: Readonly<Record<AdapterKind, string>> = {
 /** Who searches: under the rule `project`, an adapter is part of what would be shipped. */
 function subject({ protocol }: Report): string {
   const queries = 'New queries, those embedded by the new model';
-  return protocol.dimensionRule === 'project'
-    ? `${queries} and then mapped into the old space by ${adapterWords[protocol.adapter ?? 'procrustes']}`
-    : queries;
+  if (protocol.dimensionRule !== 'project') return queries;
+  const { adapter = 'procrustes', adapterFile } = protocol;
+  const map = adapterFile === undefined ? adapterWords[adapter] : `the adapter ${adapterFile}`;
+  return `${queries} and then mapped into the old space by ${map}`;
 }
 
 function rankingSentence(report: Report): string {

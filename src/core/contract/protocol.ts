@@ -7,6 +7,8 @@ export interface AuditProtocol {
   dimensionRule: Exclude<DimensionRule, 'equal'> | null;
   /** For the rule `project`. */
   adapter: AdapterKind;
+  /** An adapter that was fitted before, in its place: the file, as it was named. */
+  adapterFile?: string;
   epsilons: number[];
   ks: number[];
   criterionMetric: MetricName;

@@ -362,6 +362,8 @@ export interface Protocol {
   dimensionRule: DimensionRule;
   /** How `project` maps new vectors into the old space; absent under other rules. */
   adapter?: AdapterKind;
+  /** Or the file of an adapter that was fitted before, as it was named. */
+  adapterFile?: string;
   epsilons: number[];
   margin: number;
   criterionMetric: MetricName;

@@ -1,5 +1,8 @@
+import path from 'node:path';
+import { type OpenedAdapter, openAdapter } from '../audit/adapters/adapterFile.ts';
 import { auditFigures } from '../audit/auditFigures.ts';
 import { joinClasses } from '../audit/auditInput.ts';
+import { BackcompatError } from '../contract/errors.ts';
 import { explain } from '../contract/explanation.ts';
 import { REPORT_FORMAT, REPORT_FORMAT_VERSION, type Report } from '../contract/report.ts';
 import { TOOL } from '../contract/version.ts';
@@ -20,10 +23,18 @@ export async function auditPair(request: AuditRequest, hooks: AuditHooks): Promi
   const started = performance.now();
   const baseline = await loadBaseline(request);
   const pair = await loadPair(request, hooks);
+  const { queries, gallery, vectors, versions, protocol, models } = pair;
+  let adapter: OpenedAdapter | null = null;
   try {
-    const { queries, gallery, vectors, versions, protocol, models } = pair;
+    if (protocol.adapterFile !== undefined) adapter = await openPairAdapter(request, protocol.adapterFile, pair);
     const figures = await auditFigures(
-      { ...joinClasses(queries, gallery), vectors, ...(versions ? { versions } : {}), protocol },
+      {
+        ...joinClasses(queries, gallery),
+        vectors,
+        ...(versions ? { versions } : {}),
+        ...(adapter ? { adapter } : {}),
+        protocol,
+      },
       { threads: request.threads },
       hooks,
     );
@@ -51,8 +62,30 @@ export async function auditPair(request: AuditRequest, hooks: AuditHooks): Promi
     hooks.previews?.(await makePreviews(report, [queries, gallery], hooks));
     return report;
   } finally {
+    await adapter?.close();
     await pair.close();
   }
+}
+
+/** A file that a config names lies beside it. */
+async function openPairAdapter(
+  { source, threads }: AuditRequest,
+  file: string,
+  pair: LoadedPair,
+): Promise<OpenedAdapter> {
+  if (pair.versions) {
+    throw new BackcompatError(
+      'usage',
+      `The adapter ${file} maps one model into the space of another, and the pair ${JSON.stringify(pair.name)} compares many.`,
+      {
+        remedy: 'Audit two models with it: "old" and "new" in the place of "versions".',
+      },
+    );
+  }
+  const folder = source.kind === 'tables' ? '' : path.dirname(source.file);
+  const { oldQuery, newQuery } = pair.vectors;
+  const shape = { newColumns: newQuery.dimension, oldColumns: oldQuery.dimension };
+  return openAdapter(path.resolve(folder, file), shape, threads);
 }
 
 function fingerprintsOf(versions: NonNullable<LoadedPair['versions']>): Record<string, string> {

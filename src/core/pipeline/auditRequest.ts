@@ -37,6 +37,8 @@ export interface AuditOverrides {
   distance?: Distance;
   dimensionRule?: Exclude<DimensionRule, 'equal'>;
   adapter?: AdapterKind;
+  /** Absolute path; goes with the rule `project`. */
+  adapterFile?: string;
   epsilons?: number[];
   criterionMetric?: MetricName;
   margin?: number;

@@ -20,6 +20,7 @@ export function applyOverrides(protocol: AuditProtocol, overrides: AuditOverride
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
   return {
     ...protocol,
+    ...(rest.adapterFile === undefined ? {} : { dimensionRule: 'project' as const }),
     ...given,
     bootstrap: { ...protocol.bootstrap, ...(resamples === undefined ? {} : { resamples }) },
   };

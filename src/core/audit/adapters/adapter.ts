@@ -19,6 +19,18 @@ export interface Adapter {
   apply(matrix: Matrix): Promise<Matrix>;
   /** What was fitted, for people: "ridge linear map of 768 to 512 components, strength 0.01". */
   description: string;
+  /** What was fitted, in numbers: what `saveAdapter` writes. */
+  map: AdapterMap;
+}
+
+/** V(relu(U(x) first) second + U(x) linear), U and V to unit length or the identity. */
+export interface AdapterMap extends MapShape {
+  /** Whether rows are brought to unit length before and after (cosine). */
+  normalises: boolean;
+  /** newColumns x oldColumns, row-major. */
+  linear: Float64Array;
+  /** first: newColumns x hidden, second: hidden x oldColumns; null: nothing but the linear map. */
+  network: { hidden: number; first: Float32Array; second: Float32Array } | null;
 }
 
 /** Blocks of pairs: row i of `from` (new) and of `to` (old) are one item. */

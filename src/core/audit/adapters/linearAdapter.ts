@@ -32,6 +32,7 @@ export async function fitLinear(
       kind: 'linear',
       apply: async (matrix) => comparable(await rotation.apply(comparable(matrix, distance)), distance),
       description: `ridge linear map of ${newColumns} to ${oldColumns} components, strength ${strength}`,
+      map: { ...shape, normalises: distance === 'cosine', linear: map, network: null },
     };
   } finally {
     await products.release();

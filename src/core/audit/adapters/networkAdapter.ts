@@ -52,6 +52,7 @@ export async function fitNetwork(
       return comparable(await mapped(session, x, await rotation.apply(x), weights, hidden), distance);
     },
     description: `residual network of ${hidden} hidden units on a linear map of ${shape.newColumns} to ${shape.oldColumns} components, ${steps} steps`,
+    map: { ...shape, normalises: distance === 'cosine', linear: start, network: { hidden, ...weights } },
   };
 }
 

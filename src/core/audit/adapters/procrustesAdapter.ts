@@ -21,5 +21,6 @@ export async function fitProcrustes(
       newColumns === oldColumns
         ? `orthogonal map of ${oldColumns} components`
         : `semi-orthogonal map of ${newColumns} to ${oldColumns} components`,
+    map: { ...shape, normalises: distance === 'cosine', linear: map, network: null },
   };
 }

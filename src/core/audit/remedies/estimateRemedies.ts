@@ -74,7 +74,7 @@ export async function estimateRemedies(
   const adapters: AdapterKind[] = ['procrustes', 'linear', 'mlp'];
   for (const kind of adapters) {
     // Under `project` the audit itself is about this adapter.
-    if (rule === 'project' && kind === protocol.adapter) continue;
+    if (rule === 'project' && protocol.adapterFile === undefined && kind === protocol.adapter) continue;
     if (kind === 'mlp' && (ranks || remedies.some(({ reachesCriterion }) => reachesCriterion === true))) continue;
     const fitted =
       kind === 'procrustes' && request.rotation !== null
