@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { BackcompatError } from '../../contract/errors.ts';
 import type { EpochFigures, TrainingPart } from '../../contract/training.ts';
 import { TRAINING_FILES } from '../../contract/training.ts';
 import { writeFileAtomic } from '../../runs/atomicFile.ts';
@@ -11,6 +10,7 @@ import { openStates } from '../../training/loop/states/openStates.ts';
 import { type LoopResult, type LoopState, trainModel } from '../../training/loop/trainModel.ts';
 import { NEW_HEAD } from '../../training/objectives/classification.ts';
 import { createOnnxTrainer } from '../../training/onnxTrainer.ts';
+import { createTfjsTrainer } from '../../training/tfjsTrainer.ts';
 import type { CreateTrainer, Trainer } from '../../training/trainer.ts';
 import type { OpenTraining } from './openTraining.ts';
 import { type PartObjective, partObjective } from './partObjective.ts';
@@ -120,14 +120,7 @@ export async function clearStates(directory: string, part: Pick<TrainingPart, 'f
   await openStates(path.join(directory, part.folder, TRAINING_FILES.states), '').clear();
 }
 
-const engines: Record<'onnx' | 'tfjs', CreateTrainer> = {
-  onnx: createOnnxTrainer,
-  async tfjs() {
-    throw new BackcompatError('bad-model', 'Models of TensorFlow.js cannot be trained yet.', {
-      remedy: 'Export the model to ONNX.',
-    });
-  },
-};
+const engines: Record<'onnx' | 'tfjs', CreateTrainer> = { onnx: createOnnxTrainer, tfjs: createTfjsTrainer };
 
 async function openTrainer(
   plan: TrainingPlan,
