@@ -8,7 +8,11 @@ import type { CliServices } from './services.ts';
 import type { TrainJob } from './trainPlan.ts';
 
 /** The process that computes a training. @returns the exit status */
-export async function computeTrain(job: TrainJob, services: CliServices, options: ComputeOptions): Promise<number> {
+export async function computeTrain(
+  job: TrainJob,
+  services: CliServices,
+  options: ComputeOptions & { saveEverySeconds: number | undefined },
+): Promise<number> {
   return computeRun(job, options, async (writer) => {
     const outcome = await services.trainBlock(
       { ...job.request, directory: path.resolve(options.directory), resume: options.resume ?? false },
@@ -17,6 +21,7 @@ export async function computeTrain(job: TrainJob, services: CliServices, options
         signal: writer.signal,
         pause: writer.pause,
         event: writer.event,
+        ...(options.saveEverySeconds === undefined ? {} : { saveEverySeconds: options.saveEverySeconds }),
         writeReport: (folder, report, previews) => writeReportFiles(folder, report, previews, writer, services),
       },
     );

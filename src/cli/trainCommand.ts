@@ -46,9 +46,10 @@ async function train(config: string | undefined, options: TrainOptions, services
   const job = await planTrain(config, options);
   if (json !== null) await checkReportTarget(json);
   if (options.runDirectory !== undefined) {
-    const { runDirectory: directory, debug = false, goOn: resume = false } = options;
+    const { runDirectory, debug = false, goOn: resume = false, saveEvery: saveEverySeconds } = options;
+    const directory = path.resolve(runDirectory);
     // Its end is written; nothing that a native library still holds may keep the process.
-    process.exit(await computeTrain(job, services, { directory: path.resolve(directory), json, debug, resume }));
+    process.exit(await computeTrain(job, services, { directory, json, debug, resume, saveEverySeconds }));
   }
   const start = { threads: options.threads ?? null, debug: options.debug ?? false, json, resume: job.resume };
   if (options.detach) return detachRun(job, start, output);

@@ -25,6 +25,8 @@ export interface TrainOptions extends CommonOptions {
   /** Of the process that computes: the directory that was made for it, and whether it holds a run to go on with. */
   runDirectory?: string;
   goOn?: boolean;
+  /** Seconds between states. */
+  saveEvery?: number;
 }
 
 /** One training to be run. */
@@ -50,7 +52,8 @@ export function addTrainOptions(command: Command): Command {
     .option('--full', 'print long tables of the report too')
     .option('--detach', 'print the directory of the run and leave it running')
     .addOption(command.createOption('--run-directory <dir>').hideHelp())
-    .addOption(command.createOption('--go-on').hideHelp());
+    .addOption(command.createOption('--go-on').hideHelp())
+    .addOption(command.createOption('--save-every <seconds>').argParser(Number).hideHelp());
   return addCommonOptions(command);
 }
 
