@@ -6,6 +6,7 @@ import type { RunRequest } from '../core/contract/runs.ts';
 import type { AuditRequest } from '../core/pipeline/auditRequest.ts';
 import { loadBaseline } from '../core/pipeline/loadBaseline.ts';
 import { checkGates } from '../core/pipeline/pairDefinition.ts';
+import { sourceOfPart } from '../core/pipeline/training/trainedSource.ts';
 import { describeBaseline } from '../core/report/baseline.ts';
 import { evaluateGates } from '../core/report/gates.ts';
 import { renderGithub } from '../core/report/renderGithub.ts';
@@ -111,10 +112,11 @@ interface Judged {
 async function judge(run: string, options: GateOptions, services: CliServices): Promise<Judged> {
   const file = await findReport(run, process.cwd());
   const report = await readReport(file);
-  const request = await new RunReader(path.dirname(file)).request();
+  const asked = await requestOfReport(file);
+  const request = asked?.request ?? null;
   const loaded = await loadConfig(await configOf(request, options.config));
   checkGates(loaded, report.protocol);
-  const audited = await requestOf(report, request, loaded);
+  const audited = await requestOf(report, asked, loaded);
   const { baseline } = options;
   const named = await loadBaseline({
     source: { kind: 'config', file: loaded.file, pair: report.pair },
@@ -142,11 +144,32 @@ async function configOf(request: RunRequest | null, given: string | undefined): 
   );
 }
 
+interface AskedOfRun {
+  request: RunRequest;
+  /** Absolute. */
+  directory: string;
+}
+
+/** What the run was asked whose report it is; parts of a training lie in folders of it. Null for a report alone. */
+async function requestOfReport(file: string): Promise<AskedOfRun | null> {
+  const own = path.dirname(path.resolve(file));
+  for (const directory of [own, path.dirname(own)]) {
+    const request = await new RunReader(directory).request();
+    if (request !== null && (directory === own || request.kind === 'train')) return { request, directory };
+  }
+  return null;
+}
+
 /** What the run was asked, with the config of now; without a run, the pair as the config has it. */
-async function requestOf(report: Report, request: RunRequest | null, loaded: LoadedConfig): Promise<AuditRequest> {
+async function requestOf(report: Report, asked: AskedOfRun | null, loaded: LoadedConfig): Promise<AuditRequest> {
   const source = { kind: 'config' as const, file: loaded.file, pair: report.pair };
   const plain = { source, overrides: {}, threads: null, cacheFolder: cacheFolder(loaded.folder) };
-  if (request === null) return plain;
+  if (asked === null) return plain;
+  const { request, directory } = asked;
+  if (request.kind === 'train') {
+    const trained = await sourceOfPart(loaded, request.name, report.pair, directory);
+    return trained === null ? plain : { ...plain, source: trained };
+  }
   if (request.configFile !== null && !Object.hasOwn(loaded.config.pairs ?? {}, report.pair)) return plain;
   const job = await auditOfRun(request.arguments);
   if (job === null) return plain;

@@ -1,6 +1,7 @@
 import { counted, visibleText } from '../core/contract/format.ts';
 import type { RunEvent, RunSummary } from '../core/contract/runs.ts';
 import { clip } from '../core/report/terminal.ts';
+import { createTrainingWords, epochLine } from './trainingWords.ts';
 
 /** Shows a run's progress on stderr: one line that is rewritten on a terminal, plain lines elsewhere. */
 export interface ProgressView {
@@ -31,12 +32,14 @@ function shareOf({ progress }: RunSummary): number | null {
 
 function lineView(stream: NodeJS.WriteStream): ProgressView {
   let drawn = false;
+  const training = createTrainingWords();
   const clear = () => {
     if (drawn) stream.write('\r\u001b[K');
     drawn = false;
   };
   return {
     event(event) {
+      training.event(event);
       if (event.type !== 'log' || event.level === 'info') return;
       clear();
       stream.write(`${event.level}: ${visibleText(event.message)}\n`);
@@ -48,7 +51,7 @@ function lineView(stream: NodeJS.WriteStream): ProgressView {
       if (share !== null && summary.progress) {
         const full = Math.round(share * BAR_CELLS);
         const bar = '█'.repeat(full) + '░'.repeat(BAR_CELLS - full);
-        line = `${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${line}`;
+        line = `${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${line}  ${training.now(summary)}`;
       }
       // One column stays free: a full line would break on some terminals.
       stream.write(`\r\u001b[K${clip(line, Math.max(20, stream.columns - 1))}`);
@@ -60,9 +63,14 @@ function lineView(stream: NodeJS.WriteStream): ProgressView {
 
 function plainView(stream: NodeJS.WriteStream): ProgressView {
   let last = Date.now();
+  const training = createTrainingWords();
   return {
     event(event) {
-      if (event.type === 'phase') {
+      training.event(event);
+      if (event.type === 'epoch') {
+        last = Date.now();
+        stream.write(`  ${epochLine(event.figures)}\n`);
+      } else if (event.type === 'phase') {
         last = Date.now();
         const { phase, index = null, total = null } = event;
         stream.write(`${phaseText({ phase, phaseIndex: index, phaseTotal: total })}\n`);
@@ -76,7 +84,8 @@ function plainView(stream: NodeJS.WriteStream): ProgressView {
       last = Date.now();
       const { total, unit } = summary.progress;
       const whole = counted(total, visibleText(unit), visibleText(unit));
-      stream.write(`  ${Math.floor(share * 100)} % of ${whole}\n`);
+      const now = training.now(summary);
+      stream.write(`  ${Math.floor(share * 100)} % of ${whole}${now === '' ? '' : `: ${now}`}\n`);
     },
     clear: () => undefined,
   };

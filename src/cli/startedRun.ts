@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { BackcompatError } from '../core/contract/errors.ts';
 import { RUN_FILES, type RunKind, type RunSummary } from '../core/contract/runs.ts';
 import { TRAINING_FILES } from '../core/contract/training.ts';
+import { inUseError, isLocked } from '../core/runs/lock.ts';
 import { followRun } from '../core/runs/readRun.ts';
 import { discardRun, makeRunDirectory, type RunPlace, requestCancel } from '../core/runs/runDirectory.ts';
 import { RunReader } from '../core/runs/runReader.ts';
@@ -52,6 +53,7 @@ export interface StartOptions {
 /** Starts the process that computes, in a session of its own, so that it outlives this one's terminal. */
 export async function startRun(job: RunJob, options: StartOptions): Promise<StartedRun> {
   const { resume } = options;
+  if (resume !== null && isLocked(resume)) throw inUseError(resume);
   const place = resume === null ? await makeRunDirectory(job) : { directory: resume, link: null };
   const past = resume === null ? null : new RunReader(resume);
   await past?.read();

@@ -18,12 +18,9 @@ export type Staleness = (report: Report, request: AuditRequest, hooks: AuditHook
  */
 export const stalenessOf: Staleness = async (report, request, hooks) => {
   if (request.source.kind === 'tables') return tableChanges(report, request, hooks);
-  if (request.source.kind === 'trained') throw new BackcompatError('internal', 'A trained pair is judged by its run.');
   const loaded = await loadConfig(request.source.file);
-  const { pair: name } = request.source;
-  if (!Object.hasOwn(loaded.config.pairs ?? {}, name)) return [`The config has no pair ${JSON.stringify(name)}.`];
-  const [pair] = findPairs(loaded, name);
-  if (pair === undefined) throw new BackcompatError('internal', `findPairs gave no pair "${name}".`);
+  const pair = pairNow(loaded, request.source);
+  if (pair === null) return [`The config has no pair ${JSON.stringify(request.source.pair)}.`];
 
   const changes: string[] = [];
   for (const [role, now, then] of [
@@ -39,6 +36,12 @@ export const stalenessOf: Staleness = async (report, request, hooks) => {
   if (changes.length === 0 && hash !== report.provenance.config) changes.push(configChange(report));
   return changes;
 };
+
+function pairNow(loaded: LoadedConfig, source: Exclude<AuditRequest['source'], { kind: 'tables' }>): Pair | null {
+  if (source.kind === 'trained') return source.pair;
+  if (!Object.hasOwn(loaded.config.pairs ?? {}, source.pair)) return null;
+  return findPairs(loaded, source.pair)[0] ?? null;
+}
 
 type Known = Pick<ModelDescription, 'name' | 'fingerprint'>;
 
@@ -56,7 +59,7 @@ async function checkpointChanges(
   role: string,
   now: string | null,
   then: Known | null,
-  { cacheFolder }: AuditRequest,
+  { cacheFolder, source }: AuditRequest,
   { progress, signal }: AuditHooks,
 ): Promise<string[]> {
   const shown = (name: string | null | undefined) => (name ? JSON.stringify(name) : 'none');
@@ -65,7 +68,9 @@ async function checkpointChanges(
   }
   if (now === null || then === null) return [];
   try {
-    const { definition, folder } = await namedCheckpoint(loaded, now);
+    const models = source.kind === 'trained' ? source.models : {};
+    const known = Object.hasOwn(models, now) ? models[now] : undefined;
+    const { definition, folder } = known ?? (await namedCheckpoint(loaded, now));
     const checkpoint = await openCheckpoint(now, definition, folder, {
       cacheFolder,
       progress,
