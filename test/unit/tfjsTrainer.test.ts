@@ -13,7 +13,7 @@ import type { OptimizerSettings, Trainer, TrainerSpec, TrainingBatch } from '../
 import { errorOf, temporaryFolder } from '../fixtures/data/make.ts';
 import { largestDifference } from './modelFixtures.ts';
 import { tfjsFixtures } from './tfjsFixtures.ts';
-import { CLASSES, DIMENSION, twinBatch, writeTwin } from './twinNetworks.ts';
+import { CLASSES, DIMENSION, twinBatch, writeReader, writeTwin } from './twinNetworks.ts';
 
 const sgd: OptimizerSettings = { name: 'sgd', weightDecay: 0.01, momentum: 0.9, nesterov: true };
 const adamw: OptimizerSettings = { name: 'adamw', weightDecay: 0.05, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
@@ -86,14 +86,14 @@ function photos(seed: number, count = 6): TrainingBatch {
 }
 
 /** Some places of every gradient against central differences. */
-async function holdGradients(trainer: Trainer, batch: TrainingBatch, tolerance: number): Promise<void> {
+async function holdGradients(trainer: Trainer, batch: TrainingBatch, tolerance: number, places = 4): Promise<void> {
   const { gradients } = await trainer.gradients(batch);
   const state = await trainer.state();
   // Rounding of a float32 loss of about 2, 1e-7, over twice that; a smaller step meets few kinks of ReLU.
   const h = 2e-3;
   for (const [name, gradient] of Object.entries(gradients)) {
     const { shape, data } = state.tensors[name] as (typeof state.tensors)[string];
-    for (let i = 0; i < gradient.length; i += Math.ceil(gradient.length / 4)) {
+    for (let i = 0; i < gradient.length; i += Math.ceil(gradient.length / places)) {
       const lossAt = async (offset: number) => {
         const moved = data.slice();
         moved[i] = (moved[i] as number) + offset;
@@ -273,6 +273,29 @@ describe('the TensorFlow.js trainer', () => {
     const expected = await trainer.embed(photos(2));
     const rows = Array.from({ length: 6 }, (_, i) => [...expected.subarray(i * 16, (i + 1) * 16)]);
     expect(largestDifference(Array.from(await again.embed(photos(2))), rows)).toBeLessThan(1e-5);
+  });
+
+  it('trains models inside models, wrapped layers, and texts', async () => {
+    const file = await writeReader(temporaryFolder());
+    const batch: TrainingBatch = {
+      count: 6,
+      inputs: { tokens: { shape: [6, 7], data: BigInt64Array.from({ length: 42 }, (_, i) => BigInt((i * 5) % 19)) } },
+      fields: { labels: { shape: [6], data: Int32Array.from({ length: 6 }, (_, i) => i % CLASSES) } },
+    };
+    const trainer = await start(file, {}, 'end');
+    expect(trainer.inputs).toEqual([{ name: 'tokens', type: 'int32', shape: [null, 7] }]);
+    expect(trainer.parameters.every(({ isTrained, name }) => isTrained || name === 'scale')).toBe(true);
+    await holdGradients(trainer, batch, 2e-3, 1);
+    const before = await trainer.step(batch, 0.1);
+    for (let step = 0; step < 5; step++) await trainer.step(batch, 0.1);
+    expect((await trainer.step(batch, 0.1)).loss).toBeLessThan(before.loss);
+    const again = await start(await trainer.save(temporaryFolder()), { trainable: 'embedding' }, 'end');
+    expect(await again.embed(batch)).toEqual(await trainer.embed(batch));
+    expect(again.parameters.filter(({ isTrained }) => isTrained).map(({ name }) => name)).toEqual([
+      'embedding/kernel',
+      'embedding/bias',
+      'head/rows',
+    ]);
   });
 
   it('names what is not finite, and changes nothing', async () => {

@@ -1,6 +1,7 @@
 /** One small convolutional network in both forms: a LayersModel in a folder, and an ONNX graph over the same weights. */
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import type { RNN } from '@tensorflow/tfjs-layers';
 import { BackcompatError } from '../../src/core/contract/errors.ts';
 import type { ValueFacts } from '../../src/core/engine/differentiation/differentiate.ts';
 import { GraphBuilder, type Value } from '../../src/core/engine/graph.ts';
@@ -40,14 +41,38 @@ const start = new Map(
 );
 const EPSILON = 1e-3;
 
-type Layers = typeof import('@tensorflow/tfjs-layers');
+async function native(): Promise<typeof import('@tensorflow/tfjs-layers')> {
+  // Sets what it reads while it is loaded.
+  await tfjsRuntime();
+  return createRequire(path.join(tfjsFolder(), 'package.json'))('@tensorflow/tfjs-node');
+}
+
+/** A reader of seven tokens: embeddings, a recurrent layer both ways, dense layers one a token, and a model inside the model, whose output `end` is the embedding. */
+export async function writeReader(folder: string): Promise<string> {
+  const { input, model, layers, sequential } = await native();
+  const tokens = input({ shape: [7], name: 'tokens', dtype: 'int32' });
+  let x = layers.embedding({ inputDim: 20, outputDim: 6, name: 'table' }).apply(tokens) as typeof tokens;
+  const recurrent = layers.simpleRNN({ units: 4, returnSequences: true, name: 'recurrent' }) as unknown as RNN;
+  x = layers.bidirectional({ layer: recurrent, mergeMode: 'concat', name: 'ways' }).apply(x) as typeof tokens;
+  x = layers.timeDistributed({ layer: layers.dense({ units: 6 }), name: 'each' }).apply(x) as typeof tokens;
+  const end = sequential({
+    name: 'end',
+    layers: [
+      layers.layerNormalization({ inputShape: [7, 6], name: 'norm' }),
+      layers.globalAveragePooling1d({ name: 'pool' }),
+      layers.dense({ units: DIMENSION, name: 'embedding' }),
+    ],
+  });
+  const built = model({ inputs: tokens, outputs: end.apply(x) as typeof tokens });
+  await built.save(`file://${folder}`);
+  built.dispose();
+  return path.join(folder, 'model.json');
+}
 
 /** @returns path of its `model.json` */
 export async function writeTwin(folder: string): Promise<string> {
   const { core } = await tfjsRuntime();
-  const { input, model, layers } = createRequire(path.join(tfjsFolder(), 'package.json'))(
-    '@tensorflow/tfjs-node',
-  ) as Layers;
+  const { input, model, layers } = await native();
   const image = input({ shape: [SIDE, SIDE, 3], name: 'image' });
   let x = layers
     .conv2d({ filters: 4, kernelSize: 3, padding: 'same', activation: 'relu', name: 'first' })
