@@ -1,6 +1,6 @@
 import type { AdapterKind } from '../contract/report.ts';
 import type { VectorSource } from '../data/vectorSource.ts';
-import { type Adapter, fitAdapter, MAX_FIT_ITEMS } from './adapters/adapter.ts';
+import { type Adapter, type AdapterOptions, fitAdapter, MAX_FIT_ITEMS } from './adapters/adapter.ts';
 import type { AuditInput } from './auditInput.ts';
 import type { InequalityHooks } from './inequalities.ts';
 import { pickRows } from './pairSample.ts';
@@ -24,6 +24,8 @@ export interface CrossFitHalf {
   items: number;
 }
 
+type Ridge = NonNullable<AdapterOptions['ridge']>;
+
 const FIT_BLOCK_ROWS = 2048;
 /** Below, no part of the items can be held out. */
 const FEWEST_ITEMS = 10;
@@ -33,6 +35,7 @@ const FEWEST_ITEMS = 10;
  * split by id into two seeded halves, stratified by class; each half is mapped by the adapter fitted on the
  * other (on at most 20,000 items, sampled by class).
  * @param most items that one adapter is fitted on, at most
+ * @param ridges one a half, for what a linear map leaves to a network that is fitted next, of the same `most`
  * @returns null when a half has too few items: fewer than the shorter vectors' length for `procrustes`, 10 otherwise
  */
 export async function crossFit(
@@ -41,6 +44,7 @@ export async function crossFit(
   threads: number | null,
   hooks: InequalityHooks,
   most = MAX_FIT_ITEMS,
+  ridges?: readonly [Ridge, Ridge],
 ): Promise<CrossFit | null> {
   const { queries, vectors, protocol } = input;
   const { distance } = protocol;
@@ -50,9 +54,9 @@ export async function crossFit(
   const ofGallery = items.ofGalleryRow.map((item) => halfOf[item] as number);
   const adapters: Adapter[] = [];
   const fits: CrossFitHalf[] = [];
-  for (const half of [0, 1]) {
+  for (const half of [0, 1] as const) {
     const members = Int32Array.from(halfOf.keys()).filter((item) => halfOf[item] === half);
-    const fitted = await fitOn(input, items, members, kind, threads, hooks, most);
+    const fitted = await fitOn(input, items, members, kind, threads, hooks, most, ridges?.[half]);
     if (fitted === null) return null;
     adapters.push(fitted.adapter);
     fits.push({ description: fitted.adapter.description, items: fitted.items });
@@ -97,6 +101,7 @@ async function fitOn(
   threads: number | null,
   hooks: InequalityHooks,
   most: number,
+  ridge?: Ridge,
 ): Promise<{ adapter: Adapter; items: number } | null> {
   const { distance, seed } = protocol;
   const shape = { newColumns: vectors.newQuery.dimension, oldColumns: vectors.oldQuery.dimension };
@@ -121,7 +126,7 @@ async function fitOn(
       }
     }
   }
-  const adapter = await fitAdapter(kind, blocks, shape, { seed, threads, distance }, hooks);
+  const adapter = await fitAdapter(kind, blocks, shape, { seed, threads, distance, ...(ridge && { ridge }) }, hooks);
   return { adapter, items: chosen.length };
 }
 

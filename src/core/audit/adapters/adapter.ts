@@ -2,7 +2,7 @@ import type { AdapterKind, Distance } from '../../contract/report.ts';
 import type { InequalityHooks } from '../inequalities.ts';
 import type { MapShape } from '../procrustes.ts';
 import type { Matrix } from '../vectors.ts';
-import { fitLinear } from './linearAdapter.ts';
+import { fitLinear, type RidgeFit } from './linearAdapter.ts';
 import { fitNetwork } from './networkAdapter.ts';
 import { fitProcrustes } from './procrustesAdapter.ts';
 
@@ -42,6 +42,8 @@ export interface AdapterOptions {
   threads: number | null;
   /** Decides whether rows are normalised, and the loss: 1 - cosine, or squared error (euclidean and dot). */
   distance: Distance;
+  /** Takes the ridge regression from a linear map to the network that is fitted next, on the same items. */
+  ridge?: { fitted: RidgeFit | null };
 }
 
 /** Items that one adapter is fitted on, at most; who makes the blocks samples down to it. */

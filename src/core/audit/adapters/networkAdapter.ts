@@ -6,8 +6,8 @@ import { pause } from '../pause.ts';
 import { applyRotation, createRotation, type MapShape, polarFactor } from '../procrustes.ts';
 import type { Matrix } from '../vectors.ts';
 import type { Adapter, AdapterOptions, FittingBlocks } from './adapter.ts';
-import { fittingData, HeldOutSplit, type Moments, type Pairs, stacked } from './fittingData.ts';
-import { chooseRidge } from './linearAdapter.ts';
+import { fittingData, HeldOutSplit, type Pairs, stacked } from './fittingData.ts';
+import { chooseRidge, type RidgeFit } from './linearAdapter.ts';
 import { meanLoss } from './loss.ts';
 import { ADAM, networkGraph, stepGraph } from './networkGraph.ts';
 import { createProducts } from './positiveInverse.ts';
@@ -38,8 +38,9 @@ export async function fitNetwork(
   hooks: InequalityHooks,
 ): Promise<Adapter> {
   const { distance } = options;
-  const { fit, held } = await fittingData(blocks(), shape, options, hooks);
-  const start = await linearStart(fit, held, shape, options, hooks);
+  const ridge = options.ridge?.fitted ?? (await fitRidge(blocks(), shape, options, hooks));
+  const { held } = ridge;
+  const start = await linearStart(ridge, shape, options, hooks);
   const rows = await fittingRows(blocks(), 4 * held.from.rows, shape, options, hooks);
   const hidden = Math.min(MOST_HIDDEN, 2 * shape.oldColumns);
   const session = await createSession(networkGraph(shape, hidden), options);
@@ -56,26 +57,35 @@ export async function fitNetwork(
   };
 }
 
+async function fitRidge(
+  blocks: FittingBlocks,
+  shape: MapShape,
+  options: AdapterOptions,
+  hooks: InequalityHooks,
+): Promise<RidgeFit> {
+  const { fit, held } = await fittingData(blocks, shape, options, hooks);
+  const products = await createProducts(options);
+  try {
+    return { ...(await chooseRidge(fit, held, shape, options, products, hooks)), cross: fit.cross, held };
+  } finally {
+    await products.release();
+  }
+}
+
 /**
  * Models are turned against each other, so x itself is no start in the old space: the ridge map or the polar
  * factor is, whichever does better on the items held out.
  */
 async function linearStart(
-  fit: Moments,
-  held: Pairs,
+  ridge: RidgeFit,
   shape: MapShape,
   options: AdapterOptions,
   hooks: InequalityHooks,
 ): Promise<Float64Array> {
-  const products = await createProducts(options);
-  try {
-    const ridge = await chooseRidge(fit, held, shape, options, products, hooks);
-    const polar = await polarFactor(fit.cross, shape, options, hooks);
-    const loss = meanLoss(options.distance, await applyRotation(held.from, polar, options), held.to);
-    return loss < ridge.loss ? polar : ridge.map;
-  } finally {
-    await products.release();
-  }
+  const { held } = ridge;
+  const polar = await polarFactor(ridge.cross, shape, options, hooks);
+  const loss = meanLoss(options.distance, await applyRotation(held.from, polar, options), held.to);
+  return loss < ridge.loss ? polar : ridge.map;
 }
 
 /**

@@ -71,6 +71,7 @@ export async function estimateRemedies(
   if (verdict.thresholds !== 'kept') add(await thresholdRemedy(all, rows, newQuery, newDistances, hooks));
 
   const most = Math.max(MOST_ITEMS, 4 * Math.max(input.vectors.newQuery.dimension, oldQuery.columns));
+  const ridges = [{ fitted: null }, { fitted: null }] as const;
   const adapters: AdapterKind[] = ['procrustes', 'linear', 'mlp'];
   for (const kind of adapters) {
     // Under `project` the audit itself is about this adapter.
@@ -79,7 +80,7 @@ export async function estimateRemedies(
     const fitted =
       kind === 'procrustes' && request.rotation !== null
         ? request.rotation
-        : await crossFit(input, kind, options.threads, hooks, most);
+        : await crossFit(input, kind, options.threads, hooks, most, ridges);
     if (fitted === null) {
       notes.push(missingNote(kind, input));
       continue;
