@@ -24,13 +24,7 @@ async function check(shapes: number[][], net: Net, { seed = 1, tolerance = 2e-3,
   });
   const build = (withGradient: boolean) => {
     const graph = new GraphBuilder('test');
-    const inputs = shapes.map((shape, i) =>
-      graph.input(
-        `x${i}`,
-        'float32',
-        shape.map((_, axis) => `d${i}${axis}`),
-      ),
-    );
+    const inputs = shapes.map((shape, i) => graph.input(`x${i}`, 'float32', shape));
     const y = net(graph, inputs);
     const facts: GraphFacts = new Map(known ? shapes.map((shape, i) => [`x${i}`, { shape, type: 'float32' }]) : []);
     if (withGradient) {

@@ -86,6 +86,15 @@ export class GraphBuilder {
     return this.#constants.get(value) ?? null;
   }
 
+  /** The declared shape of an input, null for axes with a name; null for any other value. */
+  inputShape(value: string): (number | null)[] | null {
+    const input = this.#inputs.find(({ name }) => name === value);
+    const type = input?.type?.value;
+    if (type?.case !== 'tensorType') return null;
+    const dimensions = type.value.shape?.dim ?? [];
+    return dimensions.map((size) => (size.value.case === 'dimValue' ? Number(size.value.value) : null));
+  }
+
   /** The same values, through which no gradient flows. */
   stopGradient(value: Value): Value {
     const stopped = this.node('Identity', [value]);

@@ -1,6 +1,8 @@
+import { BackcompatError } from '../../contract/errors.ts';
 import type { AttributeValue, GraphBuilder, Value } from '../graph.ts';
 import { type AttributeProto, AttributeProto_AttributeType, type NodeProto } from '../proto/onnx_pb.js';
-import type { ValueFacts } from './differentiate.ts';
+import { numbersOf } from './constants.ts';
+import type { GraphFacts } from './facts.ts';
 
 /**
  * The gradient of one node: for each of its inputs the gradient of the loss, in that input's shape; null where none flows.
@@ -8,11 +10,14 @@ import type { ValueFacts } from './differentiate.ts';
  */
 export type Rule = (node: NodeView) => readonly (Value | null)[];
 
+/** One size of a shape: a number where it is known, else an int64 value of shape [1]. */
+export type Size = number | Value;
+
 /** A node as a rule sees it, and the words to write its reverse in. */
 export class NodeView {
   readonly graph: GraphBuilder;
   readonly proto: NodeProto;
-  readonly #facts: ReadonlyMap<string, ValueFacts>;
+  readonly #facts: GraphFacts;
   readonly #gradients: readonly (Value | null)[];
   readonly #needed: readonly boolean[];
 
@@ -21,7 +26,7 @@ export class NodeView {
     proto: NodeProto,
     gradients: readonly (Value | null)[],
     needed: readonly boolean[],
-    facts: ReadonlyMap<string, ValueFacts>,
+    facts: GraphFacts,
   ) {
     this.graph = graph;
     this.proto = proto;
@@ -29,6 +34,8 @@ export class NodeView {
     this.#needed = needed;
     this.#facts = facts;
   }
+
+  // The node -------------------------------------------------------------------------------------
 
   /** Input `index`; @throws TypeError where the node has none */
   input(index: number): Value {
@@ -51,10 +58,10 @@ export class NodeView {
     return this.#gradients[index] ?? null;
   }
 
-  /** Gradient of the first output. */
+  /** Gradient of the first output; @throws BackcompatError where the loss depends on another one only */
   get upstream(): Value {
     const value = this.gradient(0);
-    if (value === null) throw new TypeError(`${this.proto.opType}: the loss does not depend on its first output`);
+    if (value === null) throw this.refuse('the loss depends on a second output of it');
     return value;
   }
 
@@ -66,6 +73,18 @@ export class NodeView {
   each(...gradients: (() => Value | null)[]): (Value | null)[] {
     return gradients.map((make, index) => (this.needs(index) ? make() : null));
   }
+
+  /** The error of a form of the operator that has no rule. */
+  refuse(reason: string): BackcompatError {
+    const { opType, name } = this.proto;
+    return new BackcompatError(
+      'bad-model',
+      `No gradient flows through the node ${JSON.stringify(name)} (${opType}): ${reason}.`,
+      { remedy: 'Train only what comes after it: name those weights in "trainable", or use "trainable": "embedding".' },
+    );
+  }
+
+  // Attributes -----------------------------------------------------------------------------------
 
   #attribute(name: string): AttributeProto | undefined {
     return this.proto.attribute.find((attribute) => attribute.name === name);
@@ -95,23 +114,44 @@ export class NodeView {
     return this.#attribute(name)?.ints.map(Number) ?? null;
   }
 
-  facts(value: string): ValueFacts | null {
-    const known = this.#facts.get(value);
-    if (known !== undefined) return known;
-    const constant = this.graph.constantOf(value);
-    return constant === null ? null : { shape: constant.dims.map(Number), type: 'constant' };
+  /** The node's own attributes, some left out, for a node of the same kind. */
+  attributes(names: readonly string[]): Record<string, AttributeValue> {
+    const kept: Record<string, AttributeValue> = {};
+    for (const name of names) {
+      const attribute = this.#attribute(name);
+      if (attribute === undefined) continue;
+      const { type } = attribute;
+      if (type === AttributeProto_AttributeType.STRING) kept[name] = this.text(name, '');
+      else if (type === AttributeProto_AttributeType.INTS) kept[name] = attribute.ints.map(Number);
+      else if (type === AttributeProto_AttributeType.FLOAT) kept[name] = { float: attribute.f };
+      else kept[name] = Number(attribute.i);
+    }
+    return kept;
   }
+
+  // What is known --------------------------------------------------------------------------------
 
   /** The shape where it is known, with null for axes that vary. */
   shapeOf(value: string): readonly (number | null)[] | null {
-    return this.facts(value)?.shape ?? null;
+    return this.#facts.get(value)?.shape ?? null;
   }
 
   rankOf(value: string): number | null {
     return this.shapeOf(value)?.length ?? null;
   }
 
-  // Words ---------------------------------------------------------------------------------------
+  /** The shape where all of it is known. */
+  sizesOf(value: string): number[] | null {
+    const shape = this.shapeOf(value);
+    return shape?.every((size) => size !== null) ? (shape as number[]).slice() : null;
+  }
+
+  /** The numbers of a small constant; null for other values. */
+  numbers(value: string | null): number[] | null {
+    return value === null ? null : numbersOf(this.graph, value);
+  }
+
+  // Words ----------------------------------------------------------------------------------------
 
   node(operator: string, inputs: readonly (Value | null)[], attributes: Record<string, AttributeValue> = {}): Value {
     return this.graph.node(operator, inputs, attributes);
@@ -137,43 +177,21 @@ export class NodeView {
   negate(a: Value): Value {
     return this.node('Neg', [a]);
   }
-  /** `a` where the mask holds, else 0: never a product, in which 0 x NaN is NaN. */
-  keepWhere(mask: Value, a: Value): Value {
-    return this.node('Where', [mask, a, this.scalar(0)]);
+  /** `factor` times `a`. */
+  scale(a: Value, factor: number): Value {
+    return factor === 1 ? a : this.multiply(a, this.scalar(factor));
   }
-  shape(a: Value): Value {
-    return this.node('Shape', [a]);
+  sum(a: Value, axes: readonly number[], keepdims: 0 | 1 = 1): Value {
+    return this.node('ReduceSum', [a, this.int64s(axes)], { keepdims });
   }
-  /** `a` in the shape of `like`, same number of elements. */
-  reshapeLike(a: Value, like: Value): Value {
-    return this.node('Reshape', [a, this.shape(like)], { allowzero: 1 });
+  transpose(a: Value, perm: readonly number[]): Value {
+    return perm.every((from, to) => from === to) ? a : this.node('Transpose', [a], { perm });
   }
-  /**
-   * A gradient of a broadcast result, summed down to the shape of the input that was broadcast.
-   * @param from the gradient's own shape where it is not that of the first output
-   */
-  unbroadcast(gradient: Value, like: Value, from = this.shapeOf(this.output())): Value {
-    const to = this.shapeOf(like);
-    if (from && to) {
-      const offset = from.length - to.length;
-      const axes = from.flatMap((size, axis) => {
-        if (axis < offset) return [axis];
-        const own = to[axis - offset];
-        return own === 1 && size !== 1 ? [axis] : [];
-      });
-      if (axes.length === 0) return gradient;
-      const sum = this.node('ReduceSum', [gradient, this.int64s(axes)], { keepdims: 1 });
-      return offset === 0 ? sum : this.reshapeLike(sum, like);
-    }
-    // Axes of 1, of a shape filled up with ones in front, are those to sum over; summing over a true 1 does no harm.
-    const shape = this.shape(like);
-    const rank = this.node('Size', [shape]);
-    const ahead = this.node('Sub', [this.node('Size', [this.shape(gradient)]), rank]);
-    const one = this.graph.constant(BigInt64Array.of(1n), [1]);
-    const ones = this.node('Expand', [one, this.node('Unsqueeze', [ahead, this.int64s([0])])]);
-    const padded = this.node('Concat', [ones, shape], { axis: 0 });
-    const axes = this.node('Reshape', [this.node('NonZero', [this.node('Equal', [padded, one])]), this.int64s([-1])]);
-    const sum = this.node('ReduceSum', [gradient, axes], { keepdims: 1, noop_with_empty_axes: 1 });
-    return this.node('Reshape', [sum, shape], { allowzero: 1 });
+  greater(a: Value, b: Value): Value {
+    return this.node('Greater', [a, b]);
+  }
+  /** `a` where the mask holds, else `b`; else 0, never a product, in which 0 x NaN is NaN. */
+  where(mask: Value, a: Value, b: Value = this.scalar(0)): Value {
+    return this.node('Where', [mask, a, b]);
   }
 }

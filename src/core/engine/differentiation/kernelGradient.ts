@@ -1,0 +1,141 @@
+import type { Value } from '../graph.ts';
+import type { Window } from './convolution.ts';
+import { padAlong } from './putBack.ts';
+import type { NodeView, Size } from './rule.ts';
+import { product, reshape, reshapeLike, sizeMath, sizeOf, sizes, sizesFrom } from './shapes.ts';
+import { columnSums } from './sums.ts';
+
+/**
+ * The gradients of a convolution's kernels, in the shape of `w`, and of its bias: [channels].
+ * Channels last, so that each tap of the kernel is one product of two matrices over all places of all items.
+ */
+export function weightGradients(
+  n: NodeView,
+  { dy, x, w, window, bias }: { dy: Value; x: Value; w: Value; window: Window; bias: boolean },
+): { weights: Value; bias: Value | null } {
+  const { kernel, group } = window;
+  const rank = kernel.length;
+  const last = [0, ...kernel.map((_, i) => i + 2), 1];
+  const outputs = sizeOf(n, w, 0);
+  const shape = n.sizesOf(w);
+  const isDepthwise = group > 1 && shape?.[0] === group && shape[1] === 1;
+  if (group > 1 && !isDepthwise) {
+    return { weights: groupedWeightGradient(n, dy, x, w, window), bias: bias ? biasGradient(n, dy, rank) : null };
+  }
+  const dyLast = n.transpose(dy, last);
+  const dyRows = reshape(n, dyLast, [-1, outputs]);
+  const gradientOfBias = bias ? reshape(n, columnSums(n, dyRows), [-1]) : null;
+  const overPlaces = (rows: Value) => n.node('Gemm', [dyRows, rows], { transA: 1 });
+  if (group === 1 && isPatches(window)) {
+    return { weights: reshapeLike(n, overPlaces(patchRows(n, dy, x, window)), w), bias: gradientOfBias };
+  }
+  const taps = kernel.reduce((a, b) => a * b, 1);
+  const slices = tapSlices(n, dy, n.transpose(padded(n, x, window), last), window, 1);
+  if (isDepthwise) {
+    const sums = slices.map((tap) => columnSums(n, reshape(n, n.multiply(tap, dyLast), [-1, outputs])));
+    const table = sums.length === 1 ? (sums[0] as Value) : n.node('Concat', sums, { axis: 0 });
+    return { weights: reshapeLike(n, n.transpose(table, [1, 0]), w), bias: gradientOfBias };
+  }
+  const inputs = sizeOf(n, w, 1);
+  if (taps > 1 && typeof inputs === 'number' && inputs <= FEW_CHANNELS) {
+    const columns = reshape(n, n.node('Concat', slices, { axis: rank + 1 }), [-1, taps * inputs]);
+    const byTap = reshape(n, overPlaces(columns), [-1, taps, inputs]);
+    return { weights: reshapeLike(n, n.transpose(byTap, [0, 2, 1]), w), bias: gradientOfBias };
+  }
+  const products = slices.map((tap) => overPlaces(reshape(n, tap, [-1, inputs])));
+  return { weights: byKernel(n, products, w, taps), bias: gradientOfBias };
+}
+
+/** So few that the taps side by side make one product of a useful width. */
+const FEW_CHANNELS = 4;
+
+/** Products for the taps one after another, each [..., outputs, inputs], as kernels. */
+function byKernel(n: NodeView, products: readonly Value[], w: Value, taps: number): Value {
+  if (products.length === 1) return reshapeLike(n, products[0] as Value, w);
+  const stacked = n.node('Concat', products, { axis: 0 });
+  const byTap = reshape(n, stacked, [taps, -1, sizeOf(n, w, 1)]);
+  return reshapeLike(n, n.transpose(byTap, [1, 2, 0]), w);
+}
+
+export function biasGradient(n: NodeView, dy: Value, rank: number): Value {
+  const axes = Array.from({ length: rank }, (_, i) => i + 2);
+  return reshape(n, columnSums(n, n.sum(dy, axes, 0)), [-1]);
+}
+
+function padded(n: NodeView, x: Value, { kernel, begins, ends }: Window): Value {
+  return padAlong(
+    n,
+    x,
+    kernel.map((_, i) => i + 2),
+    [...begins, ...ends],
+  );
+}
+
+/** For each tap of the kernel, in order, what it meets; spatial axes of `x` begin at `firstAxis`. */
+function tapSlices(
+  n: NodeView,
+  dy: Value,
+  x: Value,
+  { kernel, strides, dilations }: Window,
+  firstAxis: number,
+): Value[] {
+  const places = sizesFrom(n, dy, 2, kernel.length);
+  const spans = places.map((length, i) =>
+    sizeMath(n, 'Add', sizeMath(n, 'Mul', sizeMath(n, 'Sub', length, 1), strides[i] as number), 1),
+  );
+  const axes = n.int64s(kernel.map((_, i) => i + firstAxis));
+  const steps = n.int64s(strides);
+  return positionsOf(kernel).map((tap) => {
+    const starts = tap.map((position, i) => position * (dilations[i] as number));
+    const ends = spans.map((span, i) => sizeMath(n, 'Add', span, starts[i] as number));
+    return n.node('Slice', [x, n.int64s(starts), sizes(n, ends), axes, steps]);
+  });
+}
+
+/** All positions of a kernel in row-major order. */
+function positionsOf(kernel: readonly number[]): number[][] {
+  return kernel.reduce<number[][]>(
+    (all, size) => all.flatMap((tap) => Array.from({ length: size }, (_, position) => [...tap, position])),
+    [[]],
+  );
+}
+
+/** Groups first, so that each tap is one stack of products. */
+function groupedWeightGradient(n: NodeView, dy: Value, x: Value, w: Value, window: Window): Value {
+  const { kernel, group } = window;
+  const rank = kernel.length;
+  const spatial = kernel.map((_, i) => i + 3);
+  const byGroup = (a: Value) => reshape(n, a, [0, group, -1, ...sizesFrom(n, a, 2, rank)]);
+  const x5 = byGroup(x);
+  const xGroups = n.transpose(padAlong(n, x5, spatial, [...window.begins, ...window.ends]), [1, 0, ...spatial, 2]);
+  const dyGroups = n.transpose(byGroup(dy), [1, 2, 0, ...spatial]);
+  const outputs = sizeOf(n, w, 0);
+  const perGroup: Size = typeof outputs === 'number' ? outputs / group : n.node('Div', [outputs, n.int64s([group])]);
+  const left = reshape(n, dyGroups, [group, perGroup, -1]);
+  const inputs = sizeOf(n, w, 1);
+  const products = tapSlices(n, dy, xGroups, window, 2).map((tap) =>
+    n.node('MatMul', [left, reshape(n, tap, [group, -1, inputs])]),
+  );
+  return byKernel(n, products, w, product(n, kernel) as number);
+}
+
+/** Windows that lie side by side: rows of one matrix without being copied out one tap at a time. */
+function isPatches({ kernel, strides, dilations, begins, ends }: Window): boolean {
+  return kernel.every(
+    (size, i) => size > 1 && size === strides[i] && dilations[i] === 1 && begins[i] === 0 && ends[i] === 0,
+  );
+}
+
+function patchRows(n: NodeView, dy: Value, x: Value, { kernel }: Window): Value {
+  const rank = kernel.length;
+  const places = sizesFrom(n, dy, 2, rank);
+  const lengths = sizesFrom(n, x, 2, rank);
+  const covered = places.map((count, i) => sizeMath(n, 'Mul', count, kernel[i] as number));
+  const isWhole = covered.every((length, i) => typeof length === 'number' && length === lengths[i]);
+  const axes = kernel.map((_, i) => i + 2);
+  const whole = isWhole ? x : n.node('Slice', [x, n.int64s(axes.map(() => 0)), sizes(n, covered), n.int64s(axes)]);
+  const split = reshape(n, whole, [0, 0, ...places.flatMap((count, i) => [count, kernel[i] as number])]);
+  const turned = n.transpose(split, [0, ...axes.map((_, i) => 2 + 2 * i), 1, ...axes.map((_, i) => 3 + 2 * i)]);
+  const inputs = sizeOf(n, x, 1);
+  return reshape(n, turned, [-1, product(n, [inputs, ...kernel])]);
+}
