@@ -92,13 +92,13 @@ class Encoder(nn.Module):
 
 
 def export(model, example, name, file):
-    """Writes the embedding network with a free batch axis; input `name`, output `embedding`."""
+    """Writes the network with a free batch axis; input `name`, output `vectors` (the exporter calls what nn.Embedding gives `embedding`)."""
     program = torch.onnx.export(
         model.eval(),
         (example,),
         dynamo=True,
         input_names=[name],
-        output_names=["embedding"],
+        output_names=["vectors"],
         dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
         verbose=False,
     )

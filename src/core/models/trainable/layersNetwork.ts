@@ -48,7 +48,7 @@ export interface LayersNetwork {
  * Opens a LayersModel of TensorFlow.js for training.
  * @param output name of the output that is the embedding
  * @param threads of one operator; counts for the first model of the process only
- * @throws BackcompatError `bad-model` (a GraphModel, no native runtime, no such output, a fixed batch), `bad-config` (a pattern that
+ * @throws BackcompatError `bad-model` (a GraphModel, no native runtime, no such output), `bad-config` (a pattern that
  *   fits nothing), and what `readTfjsFile` throws
  */
 export async function openLayersNetwork(
@@ -89,14 +89,6 @@ export async function openLayersNetwork(
   }
   try {
     const { inputs, outputs } = layersSignatures(model);
-    const fixed = inputs.find(({ shape }) => typeof shape[0] === 'number');
-    if (fixed !== undefined) {
-      throw bad(
-        file,
-        `takes exactly ${fixed.shape[0]} items a run (input ${signatureText(fixed)}); batches of a training are larger or smaller.`,
-        'Save the model with a free batch axis: give its input a shape without the batch.',
-      );
-    }
     const position = outputPosition(file, outputs, output);
     const leaves = leavesOf(model.layers);
     const notes: string[] = [];
