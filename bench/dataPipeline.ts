@@ -20,7 +20,7 @@ import { createRandom } from '../src/core/numeric/random.ts';
 import type { Augmentation, BatchSource } from '../src/core/training/data/batchSource.ts';
 import { createBatchSource } from '../src/core/training/data/createBatchSource.ts';
 import { Peer } from './support/peer.ts';
-import { median, Series, timed } from './support/timing.ts';
+import { median, medianRatio, Series, timed } from './support/timing.ts';
 
 const BATCH = 64;
 const DIGITS = 10_000;
@@ -171,13 +171,14 @@ try {
     const [kind] = name.split(':') as [string];
     const { items } = cases[kind] as Case;
     const images = Math.floor(items.count / BATCH) * BATCH;
-    const seconds = median(series.seconds(name));
-    const python = median(series.seconds(`${kind}: DataLoader, two workers`));
+    const peerName = `${kind}: DataLoader, two workers`;
+    const faster = (of: (name: string) => number[]) => medianRatio(of(peerName), of(name)).toFixed(2);
     console.log(
       [
         name.padEnd(36),
-        `${((1e6 * seconds) / images).toFixed(1)} us an image`.padStart(20),
-        `${(python / seconds).toFixed(2)} x the DataLoader`,
+        `${((1e6 * median(series.cpu(name))) / images).toFixed(1)} us of processor time an image`.padStart(44),
+        `(${faster((other) => series.cpu(other))} x the DataLoader's),`,
+        `${((1e6 * median(series.seconds(name))) / images).toFixed(1)} us by the clock (${faster((other) => series.seconds(other))} x)`,
       ].join(' '),
     );
   }

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildBundle } from '../../scripts/build.mjs';
@@ -14,7 +14,7 @@ import { classIndices } from '../../src/core/training/data/classIndices.ts';
 import { createBatchSource } from '../../src/core/training/data/createBatchSource.ts';
 import { embedInOrder } from '../../src/core/training/data/embedInOrder.ts';
 import { createPixelLoader } from '../../src/core/training/data/pixelLoader.ts';
-import { startPixelThread } from '../../src/core/training/data/pixelThread.ts';
+import { bundledPixelWorker, startPixelThread } from '../../src/core/training/data/pixelThread.ts';
 import type { TrainingBatch } from '../../src/core/training/trainer.ts';
 import { errorOf, idxBytes, temporaryFolder } from '../fixtures/data/make.ts';
 
@@ -213,6 +213,16 @@ describe('batches of images', () => {
     expect((await cancelled).code).toBe('cancelled');
     await source.close();
     await source.close();
+  });
+
+  it('are made in the thread whose bundle lies beside the running one, if any', async () => {
+    expect(bundledPixelWorker()).toBeNull();
+    await buildBundle('pixelWorker', {
+      entryPoints: [{ in: 'src/core/training/data/pixelThread.ts', out: 'running' }],
+      outdir: folder,
+    });
+    const running = await import(pathToFileURL(path.join(folder, 'running.js')).href);
+    expect(running.bundledPixelWorker()).toBe(workerFile);
   });
 
   it('say so when the thread cannot start', async () => {
