@@ -5,7 +5,8 @@
  *
  * Batches of 64, nothing else to do: 28 x 28 digits of an IDX file (shifted), 32 x 32 PNG and 500 x 375 JPEG at 224 x 224
  * (shifted, mirrored, colours varied). A first epoch decodes, later ones find the pixels in memory. Then with a main thread
- * that is blocked as by a step of training: how long a batch is waited for. Needs bench/reference/setup.sh.
+ * that is blocked as by a step of training: how long a batch is waited for. Needs bench/reference/setup.sh and torchvision
+ * (bench/reference/requirements-zoo.txt).
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';

@@ -198,6 +198,26 @@ describe('batches of images', () => {
     }
   });
 
+  it('are made ahead no further than asked for', async () => {
+    const asked: number[] = [];
+    const images = {
+      source: (item: number) => {
+        asked.push(item);
+        return sourceOf(item);
+      },
+    };
+    const inputs = { kind: 'images', input: 'image', images, preprocessing, augmentation: null } as const;
+    const source = createBatchSource(itemsOf(), options({ inputs, ahead: 2 }));
+    const taken: number[] = [];
+    for await (const { count } of source.batches(0, 0)) {
+      taken.push(count);
+      // Those that were taken and two more, until the five of the epoch are made.
+      expect(asked.length).toBe(4 * Math.min(5, taken.length + 2));
+    }
+    expect(taken).toHaveLength(5);
+    await source.close();
+  });
+
   it('end when the loop is left or cancelled, and leave no thread behind', async () => {
     const source = createBatchSource(itemsOf(), options({ workerFile }));
     for await (const batch of source.batches(0, 0)) {
