@@ -195,6 +195,18 @@ def inputs_of(kind, shape, generator):
     return ids, mask
 
 
+def write_tokenizer(folder):
+    """Words w5, w6, ... for ids 5, 6, ...: enough to be opened."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = special + [f"w{i}" for i in range(len(special), VOCABULARY)]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 32, "pad_token": "[PAD]", "unk_token": "[UNK]"}))
+
+
 def export(name, exporter, opset, fresh, spec):
     (kind, shape), make = spec
     folder = OUT / f"{name}-{exporter}-{opset or 'default'}{'-fresh' if fresh else ''}"
@@ -226,6 +238,8 @@ def export(name, exporter, opset, fresh, spec):
         # Inputs of a forward(*inputs) are one argument.
         shapes = (shapes,) if isinstance(model, Vectors) else shapes
         torch.onnx.export(model, inputs, str(folder / "model.onnx"), dynamo=True, dynamic_shapes=shapes, verbose=False, **arguments)
+    if kind == "tokens":
+        write_tokenizer(folder)
     model = fused(model).double().requires_grad_()
     given = [tensor.double() if tensor.is_floating_point() else tensor for tensor in inputs]
     vectors = model(*given)
