@@ -1,7 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import { BackcompatError } from '../../contract/errors.ts';
 import { ModelProtoSchema } from '../../engine/proto/onnx_pb.js';
 import { convnet } from './builtin/convnet.ts';
+import { resnet18 } from './builtin/resnet18.ts';
 import type { TrainableChoice } from './chooseWeights.ts';
 import { makeTrainable } from './makeTrainable.ts';
 import { startInMemory } from './startModel.ts';
@@ -18,6 +18,8 @@ export interface BuiltinNetwork {
   readonly seed: number;
 }
 
+const networks = { convnet, resnet18 };
+
 /**
  * A network that needs no file: input `images` [batch, channels, height, width], output `embedding` [batch, dimension] as the last
  * linear layer gives it (not normalised; audits compare by cosine).
@@ -25,7 +27,6 @@ export interface BuiltinNetwork {
  * @param trainable see `openTrainable`
  */
 export async function builtinNetwork(network: BuiltinNetwork, trainable: TrainableChoice): Promise<TrainableGraph> {
-  if (network.name !== 'convnet') throw new BackcompatError('internal', 'builtin:resnet18 is not there yet.');
-  const model = fromBinary(ModelProtoSchema, convnet(network));
+  const model = fromBinary(ModelProtoSchema, networks[network.name](network));
   return makeTrainable(startInMemory(`builtin:${network.name}`, model), 'embedding', trainable);
 }
