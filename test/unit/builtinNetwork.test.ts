@@ -43,3 +43,14 @@ test('the written net takes any number of images', async () => {
   expect(result.embedding?.shape).toEqual([3, 16]);
   await session.release();
 });
+
+test.each([32, 64])('resnet18 on images of %i px: its stem, and its last layer alone trained', async (side) => {
+  const network = await builtinNetwork({ ...digits, name: 'resnet18', height: side, width: side }, 'embedding');
+  expect(network.parameters.map(({ name }) => name)).toEqual(['embedding.weight', 'embedding.bias']);
+  expect(network.frozen).toHaveLength(40);
+  expect(network.facts.get('embedding')?.shape).toEqual([null, 16]);
+  // The pooled value: 512 channels, 4 x 4 places before from 32 px without halving, 2 x 2 from 64 px with it.
+  const pooled = network.graph.program.find(({ opType }) => opType === 'GlobalAveragePool');
+  const places = side === 32 ? 4 : 2;
+  expect(network.facts.get(pooled?.input[0] ?? '')?.shape).toEqual([null, 512, places, places]);
+});
