@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { asBackcompatError, exitStatusOf } from '../core/contract/errors.ts';
 import { VERSION } from '../core/contract/version.ts';
+import { addAdaptCommand } from './adaptCommand.ts';
 import { addAuditCommand } from './auditCommand.ts';
 import { addCompareCommand } from './compareCommand.ts';
 import { addDemoCommand } from './demoCommand.ts';
@@ -37,6 +38,7 @@ export async function runCli(args: readonly string[], services: CliServices): Pr
   addAuditCommand(program, services, end);
   addTrainCommand(program, services, end);
   addEmbedCommand(program);
+  addAdaptCommand(program);
   addInspectCommand(program);
   addReportCommand(program, services);
   addCompareCommand(program);

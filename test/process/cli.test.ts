@@ -385,7 +385,19 @@ describe('other commands', () => {
     const help = await cli(['--help'], cwd);
     expect(help.status).toBe(0);
     const commands = [...help.stdout.matchAll(/^ {2}([a-z]+) /gm)].map((match) => match[1]);
-    const expected = ['audit', 'embed', 'inspect', 'report', 'compare', 'gate', 'schema', 'demo', 'runtime'];
+    const expected = [
+      'audit',
+      'train',
+      'embed',
+      'adapt',
+      'inspect',
+      'report',
+      'compare',
+      'gate',
+      'schema',
+      'demo',
+      'runtime',
+    ];
     expect(commands.slice(0, expected.length)).toEqual(expected);
     for (const command of expected) {
       expect((await cli([command, '--help'], cwd)).stdout).toMatch(/Examples?:\n {2}backcompat /);

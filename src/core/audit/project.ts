@@ -1,5 +1,6 @@
 import { BackcompatError } from '../contract/errors.ts';
 import { count } from '../contract/format.ts';
+import type { AdapterKind } from '../contract/report.ts';
 import type { AuditInput } from './auditInput.ts';
 import { type CrossFit, crossFit, mappedSource } from './crossFit.ts';
 import type { InequalityHooks } from './inequalities.ts';
@@ -26,24 +27,26 @@ export async function projectNewVectors(
     };
   }
   const fitted = await crossFit(input, protocol.adapter, threads, hooks);
-  if (fitted === null) {
-    const { dimension } = vectors.oldQuery;
-    throw new BackcompatError(
-      'dimension-mismatch',
-      `There are too few items with both vectors to fit the adapter "${protocol.adapter}" from ${vectors.newQuery.dimension} to ${dimension} components on a half of them.`,
-      {
-        place: { field: 'dimensionRule' },
-        remedy:
-          protocol.adapter === 'procrustes'
-            ? 'Give more items than twice the shorter length, or choose the adapter "linear", or another rule.'
-            : 'Give at least 20 items, or choose another rule.',
-      },
-    );
-  }
+  if (fitted === null) throw tooFewItems(input, protocol.adapter);
   return {
     input: { ...input, vectors: { ...vectors, crossQuery: fitted.query, crossGallery: fitted.gallery } },
     note: projectionNote(fitted),
   };
+}
+
+/** What is said where `crossFit` or `fitOnAll` gave null. */
+export function tooFewItems({ vectors }: AuditInput, kind: AdapterKind): BackcompatError {
+  return new BackcompatError(
+    'dimension-mismatch',
+    `There are too few items with both vectors to fit the adapter "${kind}" from ${vectors.newQuery.dimension} to ${vectors.oldQuery.dimension} components on a half of them.`,
+    {
+      place: { field: 'dimensionRule' },
+      remedy:
+        kind === 'procrustes'
+          ? 'Give more items than twice the shorter length, or choose the adapter "linear", or another rule.'
+          : 'Give at least 20 items, or choose another rule.',
+    },
+  );
 }
 
 function projectionNote({ fits }: CrossFit): string {
