@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { BackcompatError } from '../../src/core/contract/errors.ts';
 import { writeNpy } from '../../src/core/data/npy.ts';
@@ -191,7 +192,7 @@ describe('a checkpoint’s own head', () => {
     expect((await errorOf(resolveOldHead(request({ head: three })))).message).toMatch(/has 2 rows .* names 3/);
   });
 
-  it('is read from safetensors of others with its bias, and turned where a column is a class', async () => {
+  it('is read from npz and safetensors of others with its bias, and turned where a column is a class', async () => {
     const file = path.join(folder, 'torch.safetensors');
     await writeSafetensors(
       file,
@@ -203,6 +204,10 @@ describe('a checkpoint’s own head', () => {
     );
     const old = await resolveOldHead(request({ head: { weights: file, classes: ['cat', 'dog'] } }));
     expect(old.head.bias).toEqual(Float32Array.of(0.5, -1));
+    // Written by bench/reference/makeObjectiveFixtures.py, packed, the bias in double.
+    const npz = fileURLToPath(new URL('../fixtures/training/head.npz', import.meta.url));
+    const packed = await resolveOldHead(request({ head: { weights: npz, classes: ['cat', 'dog'] } }));
+    expect(packed.head).toEqual(old.head);
     const weights = await npy('columns.npy', [1, 4, 2, 5, 3, 6], 2);
     const turned = await resolveOldHead(request({ head: { weights, classes: ['cat', 'dog'] } }));
     expect([...turned.head.rows]).toEqual([1, 2, 3, 4, 5, 6]);
