@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { ValueFacts } from '../../src/core/engine/differentiation/differentiate.ts';
 import { type AttributeValue, type ElementType, GraphBuilder, type Value } from '../../src/core/engine/graph.ts';
@@ -10,7 +11,7 @@ import {
 } from '../../src/core/engine/proto/onnx_pb.js';
 import { createSession, type Tensor } from '../../src/core/engine/session.ts';
 
-/** A case of test/fixtures/gradients/operators.json, as bench/reference/makeGradientFixtures.py writes it. */
+/** A case of test/fixtures/gradients/operators.json.gz, as bench/reference/makeGradientFixtures.py writes it. */
 export interface GradientCase {
   readonly name: string;
   readonly opset: number;
@@ -35,7 +36,8 @@ export interface GradientCase {
 }
 
 export function readCases(): GradientCase[] {
-  return JSON.parse(readFileSync(new URL('../fixtures/gradients/operators.json', import.meta.url), 'utf8'));
+  const file = new URL('../fixtures/gradients/operators.json.gz', import.meta.url);
+  return JSON.parse(gunzipSync(readFileSync(file)).toString());
 }
 
 export function decodeFloats(base64: string): Float32Array {
