@@ -84,7 +84,7 @@ describe('gradients of whole networks are those of PyTorch', () => {
     const { record, weights } = network;
     const items = Object.values(record.inputs)[0]?.shape[0] as number;
     const lossWeights = decodeFloats(record.weights);
-    const feeds = (count: number) => ({
+    const feeds = (count: number): Record<string, Tensor> => ({
       ...weights,
       ...feedsOf(record, count),
       'loss/weights': { shape: [count, 6], data: lossWeights.slice(0, count * 6) },

@@ -128,6 +128,20 @@ export class GraphBuilder {
     return tensor.name as Value;
   }
 
+  /** Takes out those nodes from position `first` of the program on that none of `needed` depends on. */
+  prune(first: number, needed: readonly Value[]): void {
+    const leading = new Set<string>(needed);
+    const kept = this.#nodes
+      .splice(first)
+      .toReversed()
+      .filter((node) => {
+        const leads = node.output.some((output) => leading.has(output));
+        if (leads) for (const input of node.input) leading.add(input);
+        return leads;
+      });
+    this.#nodes.push(...kept.reverse());
+  }
+
   #fresh(hint: string): Value {
     let name: string;
     do name = `${hint}_${this.#counter++}`;

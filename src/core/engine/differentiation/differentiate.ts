@@ -26,6 +26,7 @@ export function differentiate(
 ): (Value | null)[] {
   const path = findPath(graph, loss, wrt);
   refuseUnsupported(graph, path, wrt);
+  const first = graph.program.length;
   const known = new Map<string, ValueFacts>(completeFacts(graph, facts));
   const contributions = new Map<string, Value[]>([[loss, [graph.scalar(1)]]]);
   const gradientOf = (value: string): Value | null => {
@@ -49,5 +50,11 @@ export function differentiate(
       contributions.set(input, [...(contributions.get(input) ?? []), gradient]);
     }
   }
-  return wrt.map((value) => gradientOf(value));
+  const results = wrt.map((value) => gradientOf(value));
+  // Rules may write more than was asked for.
+  graph.prune(
+    first,
+    results.filter((gradient) => gradient !== null),
+  );
+  return results;
 }
