@@ -66,6 +66,7 @@ describe('the same training in ONNX Runtime and in TensorFlow.js', () => {
     ['bct', 'nsoftmax', 'synthesised'],
     ['bct', 'nsoftmax', 'distilled'],
     ['l2', 'nsoftmax', 'synthesised'],
+    ['contrastive', 'nsoftmax', 'synthesised'],
     ['mixbct', 'nsoftmax', 'synthesised'],
     ['advbct-boundary', 'nsoftmax', 'synthesised'],
   ])('%s with %s (%s): loss, gradients and ten steps agree to 1e-4', async (method, kind, oldHead) => {
