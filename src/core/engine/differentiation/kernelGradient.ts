@@ -7,43 +7,56 @@ import { columnSums } from './sums.ts';
 
 /**
  * The gradients of a convolution's kernels, in the shape of `w`, and of its bias: [channels].
- * Channels last, so that each tap of the kernel is one product of two matrices over all places of all items.
+ * Each tap of the kernel is one product of two matrices over all places of all items. Channels lie first, so that both have their
+ * places along the rows: of the four ways to hand a product its matrices the fastest, up to twice as fast as channels last.
  */
 export function weightGradients(
   n: NodeView,
   { dy, x, w, window, bias }: { dy: Value; x: Value; w: Value; window: Window; bias: boolean },
 ): { weights: Value; bias: Value | null } {
+  const gradientOfBias = bias ? biasGradient(n, dy, window.kernel.length) : null;
+  return { weights: weightGradient(n, dy, x, w, window), bias: gradientOfBias };
+}
+
+function weightGradient(n: NodeView, dy: Value, x: Value, w: Value, window: Window): Value {
   const { kernel, group } = window;
-  const rank = kernel.length;
-  const last = [0, ...kernel.map((_, i) => i + 2), 1];
-  const outputs = sizeOf(n, w, 0);
   const shape = n.sizesOf(w);
-  const isDepthwise = group > 1 && shape?.[0] === group && shape[1] === 1;
-  if (group > 1 && !isDepthwise) {
-    return { weights: groupedWeightGradient(n, dy, x, w, window), bias: bias ? biasGradient(n, dy, rank) : null };
+  if (group > 1) {
+    const isDepthwise = shape?.[0] === group && shape[1] === 1;
+    return (isDepthwise ? depthwiseWeightGradient : groupedWeightGradient)(n, dy, x, w, window);
   }
-  const dyLast = n.transpose(dy, last);
-  const dyRows = reshape(n, dyLast, [-1, outputs]);
-  const gradientOfBias = bias ? reshape(n, columnSums(n, dyRows), [-1]) : null;
-  const overPlaces = (rows: Value) => n.node('Gemm', [dyRows, rows], { transA: 1 });
-  if (group === 1 && isPatches(window)) {
-    return { weights: reshapeLike(n, overPlaces(patchRows(n, dy, x, window)), w), bias: gradientOfBias };
+  const outputs = sizeOf(n, w, 0);
+  if (isPatches(window)) {
+    const dyRows = reshape(n, n.transpose(dy, channelsLast(kernel.length)), [-1, outputs]);
+    return reshapeLike(n, n.node('Gemm', [dyRows, patchRows(n, dy, x, window)], { transA: 1 }), w);
   }
+  const first = [1, 0, ...kernel.map((_, i) => i + 2)];
+  const places = reshape(n, n.transpose(dy, first), [outputs, -1]);
+  const overPlaces = (channels: Value) => n.node('Gemm', [places, channels], { transB: 1 });
   const taps = kernel.reduce((a, b) => a * b, 1);
-  const slices = tapSlices(n, dy, n.transpose(padded(n, x, window), last), window, 1);
-  if (isDepthwise) {
-    const sums = slices.map((tap) => columnSums(n, reshape(n, n.multiply(tap, dyLast), [-1, outputs])));
-    const table = sums.length === 1 ? (sums[0] as Value) : n.node('Concat', sums, { axis: 0 });
-    return { weights: reshapeLike(n, n.transpose(table, [1, 0]), w), bias: gradientOfBias };
-  }
+  const slices = tapSlices(n, dy, padded(n, n.transpose(x, first), window), window, 2);
   const inputs = sizeOf(n, w, 1);
   if (taps > 1 && typeof inputs === 'number' && inputs <= FEW_CHANNELS) {
-    const columns = reshape(n, n.node('Concat', slices, { axis: rank + 1 }), [-1, taps * inputs]);
-    const byTap = reshape(n, overPlaces(columns), [-1, taps, inputs]);
-    return { weights: reshapeLike(n, n.transpose(byTap, [0, 2, 1]), w), bias: gradientOfBias };
+    const channels = reshape(n, n.node('Concat', slices, { axis: 0 }), [taps * inputs, -1]);
+    const byTap = reshape(n, overPlaces(channels), [-1, taps, inputs]);
+    return reshapeLike(n, n.transpose(byTap, [0, 2, 1]), w);
   }
-  const products = slices.map((tap) => overPlaces(reshape(n, tap, [-1, inputs])));
-  return { weights: byKernel(n, products, w, taps), bias: gradientOfBias };
+  const products = slices.map((tap) => overPlaces(reshape(n, tap, [inputs, -1])));
+  return byKernel(n, products, w, taps);
+}
+
+/** [n, c, ...] as [n, ..., c]. */
+function channelsLast(rank: number): number[] {
+  return [0, ...Array.from({ length: rank }, (_, i) => i + 2), 1];
+}
+
+function depthwiseWeightGradient(n: NodeView, dy: Value, x: Value, w: Value, window: Window): Value {
+  const last = channelsLast(window.kernel.length);
+  const dyLast = n.transpose(dy, last);
+  const slices = tapSlices(n, dy, n.transpose(padded(n, x, window), last), window, 1);
+  const sums = slices.map((tap) => columnSums(n, reshape(n, n.multiply(tap, dyLast), [-1, sizeOf(n, w, 0)])));
+  const table = sums.length === 1 ? (sums[0] as Value) : n.node('Concat', sums, { axis: 0 });
+  return reshapeLike(n, n.transpose(table, [1, 0]), w);
 }
 
 /** So few that the taps side by side make one product of a useful width. */
