@@ -30,10 +30,10 @@ export function floats(name: string, dims: readonly number[], values?: readonly 
   });
 }
 
-export function integers(name: string, values: readonly number[], isScalar = false): TensorProto {
+export function integers(name: string, values: readonly number[]): TensorProto {
   return create(TensorProtoSchema, {
     name,
-    dims: isScalar ? [] : [BigInt(values.length)],
+    dims: [BigInt(values.length)],
     dataType: TensorProto_DataType.INT64,
     int64Data: values.map(BigInt),
   });

@@ -33,16 +33,16 @@ export function chooseWeights(
 
 /** The last linear layer before the output, with what is behind it: its bias, a norm. */
 function lastLayer({ nodes, sourceOf }: Subgraph, weights: readonly Weight[], output: string): Set<Weight> {
-  const chosen = new Set<Weight>();
+  const chosen: Weight[] = [];
   const needed = new Set([sourceOf(output)]);
   for (const node of nodes.toReversed()) {
     if (!node.output.some((name) => needed.has(name))) continue;
     for (const name of node.input) needed.add(sourceOf(name));
     const read = weights.filter(({ uses }) => uses.some((use) => use.node === node));
-    for (const weight of read) chosen.add(weight);
+    chosen.push(...read);
     if (read.length > 0 && linearOperators.has(node.opType)) break;
   }
-  return chosen;
+  return new Set(weights.filter((weight) => chosen.includes(weight)));
 }
 
 /** What a pattern may name a weight by: its own name, its nodes' names, and the modules that a node's metadata says it came from. */

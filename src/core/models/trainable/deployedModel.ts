@@ -20,6 +20,7 @@ import { bytesOfFloats, withBytes } from './loadedTensors.ts';
 import type { StartModel } from './startModel.ts';
 import type { Subgraph } from './subgraph.ts';
 import type { Weight } from './weights.ts';
+import type { TensorUse } from './weightUses.ts';
 
 export type Weights = Readonly<Record<string, Float32Array>>;
 
@@ -47,7 +48,8 @@ export class DeployedModel {
   }
 
   /** The part that computes the embedding: its bytes, or the path of a temporary file where they are too many. */
-  async forInference(weights: Weights): Promise<Uint8Array | string> {
+  async forInference(given: Weights): Promise<Uint8Array | string> {
+    const weights = this.#valuesOf(given);
     const { graph, added } = this.#edited();
     const needed = new Set(this.#subgraph.allNodes);
     const source = this.#start.model.graph as GraphProto;
@@ -75,7 +77,8 @@ export class DeployedModel {
    * `model.onnx` in the folder is always whole and fits its data.
    * @returns absolute path
    */
-  async write(folder: string, weights: Weights): Promise<string> {
+  async write(folder: string, given: Weights): Promise<string> {
+    const weights = this.#valuesOf(given);
     const target = path.resolve(folder, MODEL);
     const { graph, added } = this.#edited();
     const written = shallowCopy(graph);
@@ -117,22 +120,48 @@ export class DeployedModel {
     const tensors = new Map(source.initializer.map((tensor) => [tensor.name, tensor]));
     const added: { tensor: TensorProto; name: string }[] = [];
     const edits = new Map<NodeProto, NodeProto>();
-    const editOf = (node: NodeProto): NodeProto => {
-      const edited = edits.get(node) ?? clone(NodeProtoSchema, node);
-      edits.set(node, edited);
-      return edited;
+    const use = (name: string, tensor: string, uses: readonly TensorUse[]): void => {
+      const { dims, dataType } = tensors.get(tensor) as TensorProto;
+      added.push({ tensor: create(TensorProtoSchema, { name, dims: [...dims], dataType }), name });
+      for (const { node, slot } of uses) {
+        const edited = edits.get(node) ?? clone(NodeProtoSchema, node);
+        edits.set(node, edited);
+        edited.input[slot] = name;
+      }
     };
-    for (const { name, tensor, uses } of this.#weights.values()) {
-      const original = tensors.get(tensor);
-      if (name === tensor || original === undefined) continue;
-      const copy = create(TensorProtoSchema, { name, dims: [...original.dims], dataType: original.dataType });
-      added.push({ tensor: copy, name });
-      for (const { node, slot } of uses) editOf(node).input[slot] = name;
+    for (const { name, tensor, uses, mayBeMerged } of this.#weights.values()) {
+      if (name !== tensor) use(name, tensor, uses);
+      else if (mayBeMerged) {
+        const others = this.#usesOutside(tensor);
+        if (others.length > 0) use(unchanged(tensor), tensor, others);
+      }
     }
     const graph = shallowCopy(source);
     graph.node = source.node.map((node) => edits.get(node) ?? node);
     return { graph, added };
   }
+
+  /** Where nodes that do not lead to the embedding read a tensor. */
+  #usesOutside(tensor: string): TensorUse[] {
+    const inside = new Set(this.#subgraph.allNodes);
+    const { node: nodes } = this.#start.model.graph as GraphProto;
+    return nodes
+      .filter((node) => !inside.has(node))
+      .flatMap((node) => node.input.map((input, slot) => ({ input, node, slot })))
+      .filter(({ input }) => this.#subgraph.sourceOf(input) === tensor);
+  }
+
+  /** Values of every tensor that is written: the weights given, and the old ones for what keeps them. */
+  #valuesOf(weights: Weights): Weights {
+    const kept = [...this.#weights.values()]
+      .filter(({ name, tensor, mayBeMerged }) => mayBeMerged && name === tensor)
+      .map(({ tensor, data }) => [unchanged(tensor), data] as const);
+    return { ...Object.fromEntries(kept), ...weights };
+  }
+}
+
+function unchanged(tensor: string): string {
+  return `${tensor}#unchanged`;
 }
 
 /** Of one level: what is not replaced is shared. */

@@ -11,6 +11,8 @@ export interface Weight {
   readonly shape: readonly number[];
   readonly data: Float32Array;
   readonly uses: readonly TensorUse[];
+  /** Whether equal tensors of several layers may have been merged into it: what else reads it keeps the old numbers. */
+  readonly mayBeMerged: boolean;
 }
 
 export interface FoundWeights {
@@ -37,14 +39,12 @@ export function untie(found: readonly UsedTensor[], loaded: LoadedTensors): Foun
       continue;
     }
     const data = loaded.floatsOf(tensor);
-    if (uses.length === 1 || data.length === 1 || data.some((value) => value !== data[0])) {
-      if (uses.length > 1) tied.push(name);
-      weights.push({ name, tensor: name, shape, data, uses });
-      continue;
-    }
-    untied.push(name);
-    for (const [index, use] of uses.entries()) {
-      weights.push({ name: index === 0 ? name : `${name}#${index + 1}`, tensor: name, shape, data, uses: [use] });
+    const mayBeMerged = data.length > 1 && data.every((value) => value === data[0]);
+    if (uses.length > 1) (mayBeMerged ? untied : tied).push(name);
+    const groups = mayBeMerged ? uses.map((use) => [use]) : [uses];
+    for (const [index, group] of groups.entries()) {
+      const own = index === 0 ? name : `${name}#${index + 1}`;
+      weights.push({ name: own, tensor: name, shape, data, uses: group, mayBeMerged });
     }
   }
   return {
