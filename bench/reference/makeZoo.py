@@ -157,7 +157,7 @@ def architectures():
 # Beyond the default opset of both exporters: (name, exporter, opset, fresh).
 EXTRA = [
     ("resnet18", "ts", 11, False), ("vit", "ts", 11, False), ("bert", "ts", 12, False), ("mobilenet-v3", "ts", 13, False), ("swin", "ts", 14, False),
-    ("convnext", "ts", 16, False), ("modernbert", "dyn", 23, False), ("vit", "dyn", 23, False), ("clip-text", "dyn", 24, False),
+    ("convnext", "ts", 16, False), ("siglip", "dyn", 23, False), ("vit", "dyn", 23, False), ("clip-text", "dyn", 24, False),
     ("bert", "ts", 20, True), ("bert", "dyn", 20, True), ("vit", "ts", 20, True), ("vit", "dyn", 20, True), ("swin", "ts", 20, True),
 ]
 

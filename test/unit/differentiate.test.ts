@@ -199,3 +199,19 @@ describe('what has no gradient', () => {
     expect(findUnsupported(graph, loss, weights)[0]?.reason).toBe('the operator is of the domain com.microsoft');
   });
 });
+
+test('a slice whose start is computed, along an axis of known length', async () => {
+  const graph = new GraphBuilder('test');
+  const x = graph.input('x', 'float32', [5]);
+  const start = graph.input('start', 'int64', [1]);
+  // Computed, so that it is no constant; -3 is position 2.
+  const from = graph.node('Sub', [start, graph.int64s([1])]);
+  const part = graph.node('Slice', [x, from, graph.int64s([4]), graph.int64s([0])]);
+  const loss = graph.node('ReduceSum', [graph.node('Mul', [part, part])], { keepdims: 0 });
+  const [gradient] = differentiate(graph, loss, [x], new Map([['x', { shape: [5], type: 'float32' }]]));
+  graph.output('gradient', gradient as Value, 'float32', [5]);
+  const session = await createSession(graph.build(), { threads: 1 });
+  const feeds = { x: vector(1, 2, 3, 4, 5), start: { shape: [1], data: BigInt64Array.of(-2n) } };
+  expect(Array.from((await session.run(feeds)).gradient?.data as Float32Array)).toEqual([0, 0, 6, 8, 0]);
+  await session.release();
+});

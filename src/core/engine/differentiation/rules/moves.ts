@@ -75,9 +75,9 @@ function startOf(n: NodeView, start: number | null, index: number, along: Size, 
       ? n.node('Cast', [n.node('Slice', [n.input(1), n.int64s([index]), n.int64s([index + 1])])], { to: int64 })
       : n.int64s([Math.max(start, -FAR)]);
   const zero = n.int64s([0]);
-  const length = sizeMath(n, 'Add', along, 0) as Value;
-  const counted = n.node('Where', [n.node('Less', [given, zero]), n.add(given, length), given]);
-  return n.node('Min', [n.node('Max', [counted, zero]), sizeMath(n, 'Add', last, 0) as Value]);
+  const inGraph = (size: Size) => (typeof size === 'number' ? n.int64s([size]) : size);
+  const counted = n.node('Where', [n.node('Less', [given, zero]), n.add(given, inGraph(along)), given]);
+  return n.node('Min', [n.node('Max', [counted, zero]), inGraph(last)]);
 }
 
 function reversed(n: NodeView, a: Value, axis: number): Value {
