@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { differentiate } from '../../src/core/engine/differentiation/differentiate.ts';
 import { GraphBuilder, type Value } from '../../src/core/engine/graph.ts';
 import { graphOperations } from '../../src/core/engine/graphOperations.ts';
-import { createSession, type Tensor } from '../../src/core/engine/session.ts';
+import { createSession, type Tensor as SessionTensor } from '../../src/core/engine/session.ts';
+import { tfjsOperations } from '../../src/core/engine/tfjsOperations.ts';
+import { tfjsRuntime } from '../../src/core/engine/tfjsRuntime.ts';
 import type { ClassStatistics } from '../../src/core/training/heads/classStatistics.ts';
 import { type Head, type HeadKind, headForm } from '../../src/core/training/heads/head.ts';
 import {
@@ -18,7 +21,7 @@ import {
 import type { Objective, ObjectiveStep } from '../../src/core/training/objectives/objective.ts';
 import { composeObjective } from '../../src/core/training/objectives/term.ts';
 import { plainLoss, type StepData } from './objectiveData.ts';
-import { plain } from './plainOperations.ts';
+import { type Plain, plain } from './plainOperations.ts';
 
 interface Fixture {
   shapes: Record<string, number[]>;
@@ -98,12 +101,15 @@ const data: StepData = {
   },
 };
 
+interface Differentiated {
+  loss: number;
+  gradients: Record<string, Float32Array>;
+}
+
 /** Loss and gradients by the ONNX engine. */
-async function differentiated(
-  objective: Objective,
-): Promise<{ loss: number; gradients: Record<string, Float32Array> }> {
+async function differentiatedByOnnx(objective: Objective): Promise<Differentiated> {
   const graph = new GraphBuilder('objective');
-  const feeds: Record<string, Tensor> = {};
+  const feeds: Record<string, SessionTensor> = {};
   const facts = new Map<string, { shape: readonly (number | null)[]; type: string }>();
   const input = (name: string, { shape, values }: { shape: readonly number[]; values: Float64Array }): Value => {
     const isIndex = /labels$/i.test(name);
@@ -143,6 +149,44 @@ async function differentiated(
   }
 }
 
+/** The same by TensorFlow.js. */
+async function differentiatedByTfjs(objective: Objective): Promise<Differentiated> {
+  const { core: tf, native } = await tfjsRuntime();
+  expect(native).not.toBeNull();
+  const tensorOf = ({ shape, values }: Plain, isIndex: boolean) =>
+    tf.tensor(isIndex ? Int32Array.from(values) : Float32Array.from(values), [...shape], isIndex ? 'int32' : 'float32');
+  const trained = objective.parameters.filter(({ isTrained }) => isTrained);
+  const names = ['embedding', ...trained.map(({ name }) => name)];
+  const inputs = [data.embedding, ...trained.map(({ data: values, shape }) => plain(values, shape))];
+  const found = tf.tidy(() => {
+    const fields = Object.fromEntries(
+      objective.fields.map((name) => [name, tensorOf(data.fields[name] as Plain, /labels$/i.test(name))]),
+    );
+    const frozen = objective.parameters.filter(({ isTrained }) => !isTrained);
+    const loss = (...given: Tensor[]): Scalar => {
+      const [embedding, ...weights] = given as [Tensor, ...Tensor[]];
+      const parameters = Object.fromEntries([
+        ...frozen.map(({ name, data: values, shape }) => [name, tensorOf(plain(values, shape), false)]),
+        ...trained.map(({ name }, index) => [name, weights[index]]),
+      ]);
+      const terms = objective.terms(tfjsOperations(tf), {
+        embedding,
+        fields: fields as ObjectiveStep<Tensor>['fields'],
+        parameters,
+        modelParameters: {},
+      });
+      return tf.addN(Object.values(terms)) as Scalar;
+    };
+    return tf.valueAndGrads(loss)(inputs.map((values) => tensorOf(values, false)));
+  });
+  const gradients = found.grads.map((gradient) => gradient.dataSync() as Float32Array);
+  const value = found.value.dataSync()[0] as number;
+  tf.dispose([found.value, ...found.grads]);
+  return { loss: value, gradients: Object.fromEntries(names.map((name, k) => [name, gradients[k] as Float32Array])) };
+}
+
+const engines = { 'the ONNX engine': differentiatedByOnnx, 'TensorFlow.js': differentiatedByTfjs };
+
 /** Largest difference, in units of the largest reference value. */
 function relativeError(values: ArrayLike<number>, reference: ArrayLike<number>): number {
   expect(values.length).toBe(reference.length);
@@ -158,7 +202,7 @@ describe.each(Object.keys(objectives))('%s', (name) => {
     expect(plainLoss(objective, data)).toBeCloseTo(reference.loss, 6);
   });
 
-  it('has the loss and the gradients of PyTorch in the ONNX engine', async () => {
+  it.each(Object.entries(engines))('has the loss and the gradients of PyTorch in %s', async (_, differentiated) => {
     const { loss, gradients } = await differentiated(objective);
     expect(Math.abs(loss - reference.loss)).toBeLessThan(1e-5 * Math.max(1, reference.loss));
     for (const [parameter, expected] of Object.entries(reference.gradients)) {
@@ -167,7 +211,7 @@ describe.each(Object.keys(objectives))('%s', (name) => {
   });
 
   it('has gradients that agree with finite differences', async () => {
-    const { gradients } = await differentiated(objective);
+    const { gradients } = await differentiatedByOnnx(objective);
     // Central differences in double: 1e-5 leaves errors of 1e-10 of the third derivative.
     const step = 1e-5;
     const slopes = Array.from(data.embedding.values, (_, index) => {
