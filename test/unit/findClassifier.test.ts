@@ -38,7 +38,17 @@ test('a MatMul keeps its rows as columns, its bias in an Add, its scale in a Mul
     [weight, floats('head', [2, 3], rows), floats('bias', [3], [7, 8, 9]), floats('scale', [], [30])],
   );
   expect(found?.rows).toEqual(Float32Array.of(1, 4, 2, 5, 3, 6));
-  expect(found).toMatchObject({ classes: 3, dimension: 2, scale: 30, bias: Float32Array.of(7, 8, 9) });
+  // 30 (x . row + 7) is 30 x . row + 210.
+  expect(found).toMatchObject({ classes: 3, dimension: 2, scale: 30, bias: Float32Array.of(210, 240, 270) });
+  const before = await find(
+    [
+      layer,
+      ['Gemm', ['embedding', 'head', 'bias'], ['products'], { alpha: { float: 2 }, beta: { float: 3 } }],
+      ['Mul', ['products', 'scale'], ['vectors']],
+    ],
+    [weight, floats('head', [2, 3], rows), floats('bias', [3], [7, 8, 9]), floats('scale', [], [10])],
+  );
+  expect(before).toMatchObject({ scale: 20, bias: Float32Array.of(210, 240, 270) });
 });
 
 const norm: NodeSpec[] = [

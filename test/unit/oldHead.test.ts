@@ -237,6 +237,9 @@ describe('a checkpoint’s own head', () => {
     expect(asked).toEqual([[path.join(folder, 'v1.onnx'), 'embedding']]);
     expect(old.head).toMatchObject({ kind: 'linear', scale: 12, unitVectors: true, bias: Float32Array.of(1, 2) });
     expect(old.notes[0]).toMatch(/^The old head is fc\/Gemm in .*v1\.onnx: 2 classes\.$/);
+    const before = { ...found, unitVectors: false };
+    const reads = request({ findClassifier: async () => before, head: { classes: ['cat', 'dog'] }, length: 1 });
+    expect((await resolveOldHead(reads)).notes.join(' ')).toMatch(/reads vectors before they are normalised/);
     const none = await errorOf(resolveOldHead(request({ findClassifier: async () => null })));
     expect(none).toMatchObject({ code: 'bad-config', remedy: expect.stringContaining('"oldHead": "synthesised"') });
     expect(none.message).toMatch(/names no head, and behind the embedding in v1\.onnx is no classifier/);

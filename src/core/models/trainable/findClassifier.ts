@@ -113,7 +113,9 @@ class Links {
     const [classes, dimension] = isTurned ? [rowCount, columnCount] : [columnCount, rowCount];
     const values = await this.#floats(tensor);
     const bias = third ? this.#tensors.get(this.behindPassing(third)) : undefined;
-    const logits = await this.#logits(node.output[0] as string);
+    const beta = floatAttribute(node, 'beta') ?? 1;
+    const own = bias === undefined ? null : (await this.#floats(bias)).map((value) => beta * value);
+    const logits = await this.#logits(node.output[0] as string, own);
     if (logits === null) return null;
     const alpha = floatAttribute(node, 'alpha') ?? 1;
     return {
@@ -121,15 +123,22 @@ class Links {
       classes,
       dimension,
       rows: isTurned ? values : transposed(values, rowCount, columnCount),
-      bias: bias === undefined ? logits.bias : await this.#floats(bias),
+      bias: logits.bias,
       unitVectors: isUnit,
       scale: alpha * logits.scale,
     };
   }
 
   /** What is done to the result of a product: a bias, a factor; null where more than logits come of it. */
-  async #logits(value: string): Promise<{ bias: Float32Array | null; scale: number } | null> {
-    const result = { bias: null as Float32Array | null, scale: 1 };
+  async #logits(
+    value: string,
+    ownBias: Float32Array | null,
+  ): Promise<{ bias: Float32Array | null; scale: number } | null> {
+    const result = { bias: ownBias, scale: 1 };
+    const scaleBy = (factor: number): void => {
+      result.scale *= factor;
+      result.bias = result.bias?.map((shift) => shift * factor) ?? null;
+    };
     let current = value;
     for (;;) {
       const readers = this.#readers.get(current) ?? [];
@@ -140,9 +149,9 @@ class Links {
       const constant = tensor !== undefined && isFloat32(tensor) ? await this.#floats(tensor) : null;
       if (constant === null) return null;
       if (next.opType === 'Add' && result.bias === null && constant.length > 1) result.bias = constant;
-      else if (next.opType === 'Mul' && constant.length === 1) result.scale *= constant[0] as number;
+      else if (next.opType === 'Mul' && constant.length === 1) scaleBy(constant[0] as number);
       else if (next.opType === 'Div' && constant.length === 1 && next.input[0] === current) {
-        result.scale /= constant[0] as number;
+        scaleBy(1 / (constant[0] as number));
       } else return null;
       current = next.output[0] as string;
     }

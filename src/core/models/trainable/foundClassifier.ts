@@ -6,10 +6,11 @@ export interface FoundClassifier {
   readonly dimension: number;
   /** classes x dimension, row-major, whichever way the file stores them. */
   readonly rows: Float32Array;
+  /** One a class, added last: logits = scale (x . row) + bias, in whatever order the graph does it. */
   readonly bias: Float32Array | null;
   /** Whether the graph brings vectors to unit length before it. */
   readonly unitVectors: boolean;
-  /** Factor on the logits where the graph shows one, 1 where it shows none. */
+  /** Factor on the products where the graph shows one, 1 where it shows none. */
   readonly scale: number;
 }
 

@@ -46,9 +46,7 @@ export async function findOwnHead(request: OldHeadRequest): Promise<FoundHead | 
   const found = await findClassifier(file, output);
   if (found === null) return null;
   const where = `${found.name} in ${file}`;
-  return described({ ...found, unitVectors: found.unitVectors || null }, request, where, [
-    `The old head is ${where}: ${found.classes} classes.`,
-  ]);
+  return described(found, request, where, [`The old head is ${where}: ${found.classes} classes.`]);
 }
 
 /** A head of ours says everything; the config may say otherwise. */
@@ -76,7 +74,7 @@ interface RawHead {
   rows: Float32Array;
   bias: Float32Array | null;
   /** null: not known. */
-  unitVectors: true | null;
+  unitVectors: boolean | null;
   scale: number | null;
 }
 
@@ -109,7 +107,12 @@ async function described(raw: RawHead, request: OldHeadRequest, where: string, n
   let form = headForm(kind, { scale: scale ?? 1, margin: said.margin });
   if (kind === 'linear') {
     const isUnit = await isNormalised(vectors);
-    form = { ...form, unitVectors: said.normalised ?? raw.unitVectors ?? isUnit };
+    form = { ...form, unitVectors: said.normalised ?? (raw.unitVectors || isUnit) };
+    if (raw.unitVectors === false && isUnit && said.normalised === undefined) {
+      notes.push(
+        'The old classifier reads vectors before they are normalised, the embedding comes after: its logits are smaller here than they were; "scale" of the head can make up for it.',
+      );
+    }
     notes.push(
       form.unitVectors
         ? 'The old head is linear over vectors of unit length: new vectors are normalised before it.'
