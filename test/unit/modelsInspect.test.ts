@@ -2,10 +2,13 @@ import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { toBinary } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
+import { ModelProtoSchema } from '../../src/core/engine/proto/onnx_pb.js';
 import { inspect, inspectionLines } from '../../src/core/models/inspect.ts';
 import { errorOf, idxBytes, npyBytes, npyTable, onnxModel, temporaryFolder } from '../fixtures/data/make.ts';
 import { modelFixture } from './modelFixtures.ts';
+import { floats, modelOf, type NodeSpec } from './onnxGraphs.ts';
 
 async function inspected(name: string, content: string | Uint8Array) {
   const file = path.join(temporaryFolder(), name);
@@ -26,7 +29,38 @@ describe('inspect', () => {
     expect(lines).toContain('  input       image: float32 [batch, 1, 28, 28]');
     expect(lines).toContain('  batch       dynamic');
     expect(lines).toContain('  images      28 x 28, grey (NCHW)');
-    expect(lines.at(-1)).toBe('  Can be audited as a checkpoint.');
+    expect(lines.slice(-2)).toEqual(['  Can be audited as a checkpoint.', '  Can be trained.']);
+    expect(inspection.facts).toContainEqual({ name: 'trainable', value: '8,208 in 8 weights' });
+  });
+
+  it('says what of a model can be trained, and what not', async () => {
+    const nodes: NodeSpec[] = [
+      ['Conv', ['x', 'filter'], ['a']],
+      ['Mod', ['a', 'two'], ['b'], { fmod: 1 }],
+      ['Flatten', ['b'], ['c']],
+      ['BatchNormalization', ['c', 'scale', 'shift', 'mean', 'variance'], ['d']],
+      ['Gemm', ['d', 'weight'], ['vectors']],
+    ];
+    const vectors = ['scale', 'shift', 'mean', 'variance'].map((name) => floats(name, [64]));
+    const tensors = [floats('filter', [1, 1, 1, 1]), floats('two', [], [2]), floats('weight', [64, 3]), ...vectors];
+    const bytes = toBinary(ModelProtoSchema, modelOf(17, [1, 8, 8], nodes, tensors));
+    const inspection = await inspected('m.onnx', bytes);
+    expect(
+      inspection.facts.filter(({ name }) => name === 'trainable' || name === 'frozen').map(({ value }) => value),
+    ).toEqual([
+      '320 in 3 weights',
+      '1 tensor: a single number',
+      '2 tensors: statistics of a BatchNormalization',
+      '1 tensor: no gradient flows to it',
+    ]);
+    expect(inspection.training).toEqual({
+      possible: true,
+      reason: 'no gradient flows through the node "node1" (Mod); the operator has no rule.',
+      remedy: 'Name what is behind it in "trainable", or use "trainable": "embedding".',
+    });
+    const fixed = await inspected('m.onnx', onnxModel({ batch: 4 }));
+    expect(fixed.training).toMatchObject({ possible: false, reason: expect.stringContaining('exactly 4 items a run') });
+    expect(inspectionLines(fixed).at(-1)).toContain('dynamic batch');
   });
 
   it('says what a model lacks', async () => {

@@ -51,6 +51,7 @@ function blank(file: string, kind: InspectedKind, format: string, bytes: number 
     count: null,
     classNames: null,
     audit,
+    training: null,
     notes: [],
   };
 }
@@ -169,7 +170,7 @@ async function inspectIdxLabels(inspection: Inspection): Promise<void> {
 
 /** The inspection as lines of text. */
 export function inspectionLines(inspection: Inspection): string[] {
-  const { audit } = inspection;
+  const { audit, training } = inspection;
   const size = inspection.bytes === null ? '' : `, ${bytesText(inspection.bytes)}`;
   const widest = Math.max(0, ...inspection.facts.map(({ name }) => name.length));
   const part = {
@@ -187,6 +188,11 @@ export function inspectionLines(inspection: Inspection): string[] {
   } else {
     lines.push(`  Cannot be audited${audit.reason === null ? '.' : `: ${audit.reason}`}`);
     if (audit.remedy !== null) lines.push(`  ${audit.remedy}`);
+  }
+  if (training !== null) {
+    const reason = training.reason === null ? '' : `: ${training.reason}`;
+    lines.push(`  ${training.possible ? 'Can' : 'Cannot'} be trained${reason === '' ? '.' : reason}`);
+    if (training.remedy !== null) lines.push(`  ${training.remedy}`);
   }
   return lines;
 }

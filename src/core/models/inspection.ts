@@ -40,6 +40,13 @@ export interface Inspection {
     reason: string | null;
     remedy: string | null;
   };
+  /** Whether the weights of a model can be trained; null for what is no model. */
+  training: {
+    possible: boolean;
+    /** Why not, or what cannot. */
+    reason: string | null;
+    remedy: string | null;
+  } | null;
   notes: string[];
 }
 

@@ -2,18 +2,16 @@ import { GraphBuilder, type Value } from '../../engine/graph.ts';
 import type { ModelProto, TensorProto } from '../../engine/proto/onnx_pb.js';
 import { firstLine } from '../loadedModel.ts';
 import { signatureOf } from '../onnxFile.ts';
-import { buffersOf } from './buffers.ts';
-import { checkTrainable, opsetOf } from './checkTrainable.ts';
+import { opsetOf } from './checkTrainable.ts';
 import { chooseWeights, type TrainableChoice } from './chooseWeights.ts';
 import { DeployedModel } from './deployedModel.ts';
 import { allInputs, fillGraph } from './fillGraph.ts';
-import { type LoadedTensors, loadTensors } from './loadedTensors.ts';
+import type { LoadedTensors } from './loadedTensors.ts';
 import { type MeasuredGraph, measureFacts } from './measureFacts.ts';
 import type { StartModel } from './startModel.ts';
-import { refused, type Subgraph, subgraphOf } from './subgraph.ts';
+import { refused, type Subgraph } from './subgraph.ts';
+import { surveyWeights } from './surveyWeights.ts';
 import type { TrainableGraph } from './trainableGraph.ts';
-import { untie } from './weights.ts';
-import { findWeights } from './weightUses.ts';
 
 /** The vocabulary of a training graph: what every ONNX Runtime since 1.18 reads; a file's later one stays. */
 const TRAINING_OPSET = 21;
@@ -27,11 +25,7 @@ export async function makeTrainable(
   trainable: TrainableChoice,
 ): Promise<TrainableGraph> {
   const { file, model } = start;
-  const subgraph = subgraphOf(file, model, output);
-  checkTrainable(start, subgraph);
-  const loaded = await loadTensors(start, subgraph);
-  const used = findWeights(subgraph, buffersOf(model), loaded.floatsOf);
-  const { weights, frozen, notes } = untie(used, loaded);
+  const { subgraph, loaded, weights, frozen, notes } = await surveyWeights(start, output);
   const chosen = chooseWeights(file, subgraph, weights, trainable, output);
   const leftOut = weights.filter((weight) => !chosen.has(weight));
   const before = await measured(file, runnableOf(model, subgraph, loaded), output);

@@ -71,8 +71,16 @@ export function subgraphOf(file: string, model: ModelProto, output: string): Sub
   const computing: NodeProto[] = [];
   const sources = new Map<string, string>();
   const captured = new Set(nodes.flatMap((node) => bodiesOf(node).flatMap(({ input }) => input)));
+  const known = new Set(['', ...tensors.keys(), ...inputs.map((input) => input.name)]);
   for (const node of nodes) {
     const [name] = node.output as [string];
+    // Also keeps whoever follows inputs from running in circles.
+    const unknown = node.input.find((input) => !known.has(input));
+    if (unknown !== undefined) {
+      const what = `the node ${nodeText(node)} reads ${JSON.stringify(unknown)}, which nothing before it gives`;
+      throw refused(file, what, 'Check the file with onnx.checker, or export it again.');
+    }
+    for (const output of node.output) known.add(output);
     const constant = node.opType === 'Constant' ? tensorAttribute(node) : null;
     if (constant !== null) {
       const named = clone(TensorProtoSchema, constant);

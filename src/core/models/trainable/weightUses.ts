@@ -27,10 +27,9 @@ const weightSlots: Record<string, readonly number[]> = {
   InstanceNormalization: [1, 2],
   BatchNormalization: [1, 2],
   PRelu: [1],
+  Pow: [1],
   Gather: [0],
 };
-/** The same, of numbers that stand alone. */
-const oneNumberSlots: Record<string, readonly number[]> = { PRelu: [1], Pow: [1], BatchNormalization: [1, 2] };
 /** They change the shape of what they are given, not its numbers. */
 const shapeOperators = new Set([
   'Reshape',
@@ -81,27 +80,26 @@ export function findWeights(
   const reasons = new Map<TensorUse, string | null>();
 
   /** Why a use is not that of a weight; null when it is. */
-  function reasonOf(use: TensorUse, isOne: boolean): string | null {
+  function reasonOf(use: TensorUse): string | null {
     const known = reasons.get(use);
     if (known !== undefined) return known;
-    const reason = judge(use, isOne);
+    const reason = judge(use);
     reasons.set(use, reason);
     return reason;
   }
 
-  function judge({ node, slot }: TensorUse, isOne: boolean): string | null {
+  function judge({ node, slot }: TensorUse): string | null {
     const { opType, input, output } = node;
     if (opType === 'BatchNormalization' && slot > 2) return 'statistics of a BatchNormalization';
-    if ((isOne ? oneNumberSlots : weightSlots)[opType]?.includes(slot)) return null;
+    if (weightSlots[opType]?.includes(slot)) return null;
     const others = input.map(sourceOf).filter((name, index) => index !== slot && name !== '');
     const isFolded = others.every((name) => constant.has(name));
     if (isFolded || (shapeOperators.has(opType) && (slot === 0 || opType === 'Concat'))) {
       if (opType === 'Concat' && others.some((name) => active.has(name))) return null;
-      const onwards = output.flatMap((name) => consumers.get(name) ?? []).map((next) => reasonOf(next, isOne));
+      const onwards = output.flatMap((name) => consumers.get(name) ?? []).map((next) => reasonOf(next));
       return onwards.includes(null) ? null : (onwards[0] ?? 'not on the way to the embedding');
     }
     if (opType === 'Add' || opType === 'Mul' || opType === 'Pow') {
-      if (isOne) return 'a single number';
       if (others.some((name) => active.has(name))) return opType === 'Pow' && slot === 0 ? 'a base of Pow' : null;
       return others.some((name) => raw.has(name)) ? 'prepares the input' : 'combined with positions or masks only';
     }
@@ -114,11 +112,9 @@ export function findWeights(
     if (!isFloat32(tensor) || constantNodes.has(name) || uses === undefined) continue;
     const count = tensor.dims.reduce((product, size) => product * Number(size), 1);
     const own = ownReason(tensor, count, buffers);
-    const isOne = count === 1;
-    const byUse = own === null ? uses.map((use) => reasonOf(use, isOne)) : [own];
+    const byUse = own === null ? uses.map((use) => reasonOf(use)) : [own];
     const reason = byUse.includes(null) ? contentReason(tensor, uses, valuesOf(tensor)) : (byUse[0] ?? null);
     found.push({ tensor, uses, reason });
-    reasons.clear();
   }
   return found;
 }
