@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { buildBundle } from '../scripts/build.mjs';
 
 const folder = path.dirname(fileURLToPath(import.meta.url));
 const [name, ...rest] = process.argv.slice(2);
@@ -33,6 +34,8 @@ try {
     packages: 'external',
     logLevel: 'warning',
   });
+  // Threads of the product are found beside what runs.
+  await buildBundle('countingWorker', { outdir: temporary });
   const { status } = spawnSync(process.execPath, ['--expose-gc', outfile, ...rest], {
     stdio: 'inherit',
     env: { ...process.env, BENCH_FOLDER: folder },

@@ -5,6 +5,7 @@
  *
  *   dist/cli.js                 the command line (ESM; onnxruntime-node and sharp stay packages)
  *   dist/pixelWorker.js         the thread that decodes training images, started by the command line
+ *   dist/countingWorker.js      the thread that counts distances beside an audit
  *   dist/extension.cjs          the extension host's half
  *   dist/webview/report.js,css  the report's page, also inlined by the HTML rendering
  *   dist/sample/                digits and checkpoints of the sample
@@ -48,6 +49,14 @@ export const bundles = {
   },
   pixelWorker: {
     entryPoints: [{ in: 'src/core/training/data/pixelWorker.ts', out: 'pixelWorker' }],
+    outdir: 'dist',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    external,
+  },
+  countingWorker: {
+    entryPoints: [{ in: 'src/core/audit/countingWorker.ts', out: 'countingWorker' }],
     outdir: 'dist',
     format: 'esm',
     platform: 'node',

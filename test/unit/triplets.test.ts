@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { distanceBetween } from '../../src/core/audit/distance.ts';
-import { TripletSampler, type TripletSums } from '../../src/core/audit/triplets.ts';
+import { drawTriplets, TripletSampler, type TripletSums } from '../../src/core/audit/triplets.ts';
 import { formFor, loadMatrix } from '../../src/core/audit/vectors.ts';
 import { vectorsInMemory } from '../../src/core/data/vectorSource.ts';
 import { measureCase, randomCase, type Side, setupOf } from './retrievalReference.ts';
@@ -18,7 +18,7 @@ const sum = (values: Float64Array) => values.reduce((a, b) => a + b, 0);
 describe('TripletSampler', () => {
   it('spreads draws over queries that have both kinds of item', () => {
     const setup = setupOf(side('q', 'aabcd'), side('g', 'aabbd'));
-    const { sums } = new TripletSampler(setup, 9000, 1);
+    const sums = drawTriplets(setup, 9000, 1);
     expect(sum(sums.sampled)).toBe(9000);
     expect(sums.sampled[3]).toBe(0);
     // Four queries, 2,250 each, deviation 41.
@@ -26,8 +26,8 @@ describe('TripletSampler', () => {
   });
 
   it('has no draws when there is nothing to compare', () => {
-    expect(sum(new TripletSampler(setupOf(side('q', 'aa'), side('g', 'aaa')), 50, 1).sums.sampled)).toBe(0);
-    expect(sum(new TripletSampler(setupOf(side('q', 'aa'), side('g', 'bbb')), 50, 1).sums.sampled)).toBe(0);
+    expect(sum(drawTriplets(setupOf(side('q', 'aa'), side('g', 'aaa')), 50, 1).sampled)).toBe(0);
+    expect(sum(drawTriplets(setupOf(side('q', 'aa'), side('g', 'bbb')), 50, 1).sampled)).toBe(0);
   });
 
   it('reaches every match but the query itself, and every other item, equally often', () => {
@@ -38,7 +38,7 @@ describe('TripletSampler', () => {
     const count = 8000;
     /** How often an item is drawn: only triplets with it turn when it alone moves from behind to front. */
     const drawn = (match: number, other: number) => {
-      const sampler = new TripletSampler(setup, count, 5);
+      const sampler = new TripletSampler(setup, drawTriplets(setup, count, 5), 5);
       const before = Float32Array.from({ length: 7 }, () => 1);
       const after = before.slice();
       // The match is nearer than that one item before, and tied after: a tie is wrong, so it is inverted.
@@ -61,7 +61,7 @@ describe('TripletSampler', () => {
   it('tells inverted from repaired', () => {
     const setup = setupOf(side('q', 'a'), side('g', 'ab'));
     const judge = (before: number[], after: number[]): TripletSums => {
-      const sampler = new TripletSampler(setup, 10, 1);
+      const sampler = new TripletSampler(setup, drawTriplets(setup, 10, 1), 1);
       sampler.judge(0, Float32Array.from([9, ...before]), 1, Float32Array.from(after), 0);
       return sampler.sums;
     };

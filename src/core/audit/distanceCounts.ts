@@ -13,6 +13,13 @@ export interface FineAxis {
 export const MOST_KEPT = 1_048_576;
 const FEWEST_KEPT = 4096;
 
+/** What a thread counted. */
+export interface CountedDistances {
+  counts: Uint32Array | Float64Array;
+  /** All distances that the axis reaches; null for too many. */
+  kept: Float64Array | null;
+}
+
 /**
  * How many pairs lie at or below a distance, and which distance is the largest at or below which a given number
  * lies. Exact as long as no more than a million pairs are counted, to one bin beyond that.
@@ -48,23 +55,36 @@ export class DistanceCounts {
   }
 
   #keep(distances: Float64Array, size: number): void {
-    let kept = this.#kept as Float64Array;
-    const needed = this.#size + size;
-    if (needed > MOST_KEPT) {
-      this.#kept = null;
-      return;
-    }
-    if (needed > kept.length) {
-      const grown = new Float64Array(Math.min(MOST_KEPT, Math.max(needed, 2 * kept.length)));
-      grown.set(kept);
-      kept = grown;
-      this.#kept = grown;
-    }
     const end = reachOf(this.axis);
+    let kept = this.#kept as Float64Array;
     for (let i = 0; i < size; i++) {
       const distance = distances[i] as number;
-      if (distance < end) kept[this.#size++] = distance;
+      if (distance >= end) continue;
+      if (this.#size === MOST_KEPT) {
+        this.#kept = null;
+        return;
+      }
+      if (this.#size === kept.length) {
+        const grown = new Float64Array(Math.min(MOST_KEPT, 2 * kept.length));
+        grown.set(kept);
+        kept = grown;
+        this.#kept = grown;
+      }
+      kept[this.#size++] = distance;
     }
+  }
+
+  /** What was counted so far, for `absorb` in another thread. */
+  get state(): CountedDistances {
+    return { counts: this.#counts, kept: this.#kept?.slice(0, this.#size) ?? null };
+  }
+
+  /** Adds what was counted elsewhere on the same axis: as if all had been counted here. */
+  absorb({ counts, kept }: CountedDistances): void {
+    const own = this.#counts;
+    for (let bin = 0; bin < own.length; bin++) own[bin] = (own[bin] as number) + (counts[bin] as number);
+    if (kept === null) this.#kept = null;
+    else if (this.#kept !== null) this.#keep(kept, kept.length);
   }
 
   /** All pairs counted. */

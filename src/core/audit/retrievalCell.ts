@@ -1,8 +1,9 @@
 import type { CellName, Distance } from '../contract/report.ts';
+import { sharedFloats, sharedIntegers } from '../numeric/sharedArrays.ts';
 import { histogramEdges } from './histogramEdges.ts';
 import type { PairSetup } from './pairSetup.ts';
 import type { RowRanker, ScoredRow } from './retrievalRow.ts';
-import { BINS, type BinAxis, fillBins } from './retrievalScores.ts';
+import { BINS, type BinAxis, fillBins } from './scoreBins.ts';
 import type { Matrix } from './vectors.ts';
 
 /** Retrieval figures of one cell, one entry a query (metrics.md section 3). */
@@ -35,29 +36,72 @@ const OWN_AXIS_PAIRS = 4000;
 /** A cell whose distances fill less than this share of the histograms' axis gets an axis of its own for ranking. */
 const NARROW_SHARE = 1 / 8;
 
-/** One cell: its axis of bins, and what its rows add up to. */
+/** How the rows of one cell are counted, by whatever thread. */
+export interface CellPlan {
+  readonly name: CellName;
+  readonly axis: BinAxis;
+  /** Bins in one bin of the histogram; 0: the two axes are not the same. */
+  readonly binsPerEdge: number;
+  /** In memory that threads share. */
+  readonly figures: PerQuery;
+}
+
+/** What the rows of one cell add up to. */
+export interface CellSums {
+  /** Pairs per stretch of bins: all, and those of the same class. */
+  all: Float64Array;
+  positive: Float64Array;
+  /** Pairs per bin of the histogram, where its axis is another. */
+  apart: SignedCounts | null;
+}
+
+/**
+ * @param firstBlock some rows of the gallery, which show where the distances lie
+ * @param shift bins of a stretch: 2^shift
+ */
+export function planCell(
+  { name, query }: { name: CellName; query: Matrix },
+  { distance, histogramEdges: edges }: { distance: Distance; histogramEdges?: readonly number[] },
+  firstBlock: Matrix,
+  shift: number,
+): CellPlan {
+  // Where this cell's distances lie decides only how fast ranking is, so any seed will do.
+  const own = histogramEdges(distance, [{ query, gallery: firstBlock }], 0, OWN_AXIS_PAIRS);
+  const shared = edges !== undefined && range(own) >= range(edges) * NARROW_SHARE;
+  const used = shared ? edges : own;
+  // Whole stretches, so that histograms are sums over them.
+  const binsPerEdge = Math.floor(BINS / (used.length - 1) / 2 ** shift) * 2 ** shift;
+  const nan = () => sharedFloats(query.rows).fill(Number.NaN);
+  return {
+    name,
+    axis: { low: used[0] as number, perUnit: ((used.length - 1) * binsPerEdge) / range(used) },
+    binsPerEdge: shared ? binsPerEdge : 0,
+    figures: {
+      firstMatchRank: sharedIntegers(query.rows),
+      nearest: sharedIntegers(query.rows).fill(-1),
+      averagePrecision: nan(),
+      mapAtR: nan(),
+      rPrecision: nan(),
+    },
+  };
+}
+
+/** One cell: its row at hand, and what its rows add up to. */
 export class CellMeasure {
   readonly name: CellName;
-  readonly query: Matrix;
   readonly axis: BinAxis;
   readonly figures: PerQuery;
   /** The row at hand. */
   readonly row: CellRow;
+  readonly sums: CellSums;
   readonly #setup: PairSetup;
   readonly #shift: number;
   readonly #edges: readonly number[] | null;
-  /** Bins in one bin of the histogram; 0: the two axes are not the same. */
   readonly #binsPerEdge: number;
-  /** Pairs per stretch of bins. */
-  readonly #all: Float64Array;
-  readonly #positive: Float64Array;
-  /** Pairs per bin of the histogram, where its axis is another. */
-  readonly #apart: SignedCounts | null;
   readonly #matches: Int32Array;
 
-  /** @param firstBlock some rows of the gallery, which show where the distances lie */
   constructor(
-    { name, query }: { name: CellName; query: Matrix },
+    { name, axis, binsPerEdge, figures }: CellPlan,
     {
       distance,
       setup,
@@ -67,28 +111,22 @@ export class CellMeasure {
       setup: PairSetup;
       histogramEdges?: readonly number[];
     },
-    firstBlock: Matrix,
     { shift, stretches }: Pick<RowRanker, 'shift' | 'stretches'>,
   ) {
     this.name = name;
-    this.query = query;
+    this.axis = axis;
+    this.figures = figures;
     this.#setup = setup;
     this.#shift = shift;
     this.#edges = edges ?? null;
-    // Where this cell's distances lie decides only how fast ranking is, so any seed will do.
-    const own = histogramEdges(distance, [{ query, gallery: firstBlock }], 0, OWN_AXIS_PAIRS);
-    const shared = edges !== undefined && range(own) >= range(edges) * NARROW_SHARE;
-    const used = shared ? edges : own;
-    // Whole stretches, so that histograms are sums over them.
-    const binsPerEdge = Math.floor(BINS / (used.length - 1) / 2 ** shift) * 2 ** shift;
-    this.axis = { low: used[0] as number, perUnit: ((used.length - 1) * binsPerEdge) / range(used) };
-    this.#binsPerEdge = shared ? binsPerEdge : 0;
-    this.#all = new Float64Array(stretches);
-    this.#positive = new Float64Array(stretches);
-    const apart = edges !== undefined && !shared;
-    this.#apart = apart
-      ? { positive: new Float64Array(edges.length - 1), negative: new Float64Array(edges.length - 1) }
-      : null;
+    this.#binsPerEdge = binsPerEdge;
+    const zeros = (length: number) => new Float64Array(length);
+    const apart = edges !== undefined && binsPerEdge === 0;
+    this.sums = {
+      all: zeros(stretches),
+      positive: zeros(stretches),
+      apart: apart ? { positive: zeros(edges.length - 1), negative: zeros(edges.length - 1) } : null,
+    };
     this.#matches = new Int32Array(Math.max(1, largest(setup.matchCount)));
     this.row = {
       keys: new Float32Array(0),
@@ -97,13 +135,15 @@ export class CellMeasure {
       keyOffset: 0,
       squared: distance === 'euclidean',
     };
-    this.figures = {
-      firstMatchRank: new Int32Array(setup.queries),
-      nearest: new Int32Array(setup.queries).fill(-1),
-      averagePrecision: new Float64Array(setup.queries).fill(Number.NaN),
-      mapAtR: new Float64Array(setup.queries).fill(Number.NaN),
-      rPrecision: new Float64Array(setup.queries).fill(Number.NaN),
-    };
+  }
+
+  /** Adds what another thread counted of this cell. */
+  absorb({ all, positive, apart }: CellSums): void {
+    addTo(this.sums.all, all);
+    addTo(this.sums.positive, positive);
+    if (this.sums.apart === null || apart === null) return;
+    addTo(this.sums.apart.positive, apart.positive);
+    addTo(this.sums.apart.negative, apart.negative);
   }
 
   /** Takes a row at hand: that of the keys from `offset` on. */
@@ -121,7 +161,7 @@ export class CellMeasure {
     const self = setup.selfOf[query] as number;
     const label = setup.queryLabel[query] as number;
     const matches = this.#matches;
-    const positive = this.#positive;
+    const { all, positive, apart } = this.sums;
     let count = 0;
     for (let k = setup.classStart[label] as number; k < (setup.classStart[label + 1] as number); k++) {
       const row = setup.classRows[k] as number;
@@ -130,8 +170,8 @@ export class CellMeasure {
       const stretch = (bins[row] as number) >> this.#shift;
       positive[stretch] = (positive[stretch] as number) + 1;
     }
-    ranker.rank(this.row, matches, count, self, marks, this.#all);
-    if (this.#apart !== null) this.#countByDistance(this.#apart, count, self);
+    ranker.rank(this.row, matches, count, self, marks, all);
+    if (apart !== null) this.#countByDistance(apart, count, self);
     if (count > 0) this.#score(query, ranker, count);
   }
 
@@ -185,13 +225,13 @@ export class CellMeasure {
 
   /** Pairs per stretch of bins. */
   get stretches(): SignedCounts {
-    const positive = this.#positive;
-    return { positive, negative: this.#all.map((count, stretch) => count - (positive[stretch] as number)) };
+    const { all, positive } = this.sums;
+    return { positive, negative: all.map((count, stretch) => count - (positive[stretch] as number)) };
   }
 
   /** Pairs between the edges that were asked for, what lies beyond in the end bins; null without edges. */
   histogram(): SignedCounts | null {
-    if (this.#apart !== null || this.#edges === null) return this.#apart;
+    if (this.sums.apart !== null || this.#edges === null) return this.sums.apart;
     const perEdge = this.#binsPerEdge >> this.#shift;
     const last = this.#edges.length - 2;
     const gathered = (stretches: Float64Array) => {
@@ -205,6 +245,10 @@ export class CellMeasure {
     const { positive, negative } = this.stretches;
     return { positive: gathered(positive), negative: gathered(negative) };
   }
+}
+
+function addTo(total: Float64Array, values: Float64Array): void {
+  for (let k = 0; k < total.length; k++) total[k] = (total[k] as number) + (values[k] as number);
 }
 
 function largest(values: Int32Array): number {

@@ -1,4 +1,4 @@
-import { BINS } from './retrievalScores.ts';
+import { BINS } from './scoreBins.ts';
 
 /** One query's complete row of scores. */
 export interface ScoredRow {
@@ -309,8 +309,8 @@ function sweep(bins: Uint16Array, shift: number, even: Int32Array, odd: Int32Arr
   return found;
 }
 
-/** Long stretches for short rows, because all are read for each row. */
-function stretchShift(gallery: number): number {
+/** Long stretches, of 2^shift bins, for short rows, because all are read for each row. */
+export function stretchShift(gallery: number): number {
   if (gallery <= 8_192) return 6;
   if (gallery <= 131_072) return 5;
   return gallery <= 524_288 ? 2 : 0;

@@ -6,15 +6,6 @@ import { createSession, type NativeSession, type Tensor } from '../engine/sessio
 import { TwinFinder } from './retrievalTwins.ts';
 import type { BlockReader, Matrix } from './vectors.ts';
 
-/** Bins of a row of scores: all that 16 bits can tell. */
-export const BINS = 65_536;
-
-/** Bin k holds the distances from low + k / perUnit on; the end bins also what lies beyond. */
-export interface BinAxis {
-  low: number;
-  perUnit: number;
-}
-
 interface ScorerInput {
   distance: Distance;
   /** Queries of each cell, of equal number. */
@@ -25,6 +16,19 @@ interface ScorerInput {
   threads: number | null;
   /** Memory for complete rows of scores. */
   scoreBytes: number;
+  /** How many parts a run of queries has; default 1. */
+  parts?: number;
+}
+
+/** Complete rows of scores of queries [start, start + size): those of each cell, one cell after the other. */
+export interface ScoredPart {
+  start: number;
+  size: number;
+  /**
+   * Lower is nearer: cosine and dot -q.g, euclidean |g|^2 - 2 q.g relative to the origin. The row of query q in cell c is the
+   * (c size + q - start)-th of the gallery's length.
+   */
+  keys: Float32Array;
 }
 
 /** A float32 key. */
@@ -42,17 +46,17 @@ const FEWEST_WHOLE_ROWS = 64;
  * |g|^2 - 2 q.g loses digits far from the origin.
  */
 export class RowScorer {
-  /** Queries of a run, at most. */
-  readonly runQueries: number;
+  /** Queries of one part of a run, at most. */
+  readonly partQueries: number;
+  /** Keys of a part, at most. */
+  readonly partLength: number;
 
   readonly #input: ScorerInput;
   readonly #session: NativeSession;
   readonly #origin: Float32Array | null;
   readonly #wholeRows: boolean;
-  /** Complete rows, cell after cell. */
-  readonly #rows: Float32Array;
-  /** Where products are computed into; the complete rows themselves, or a part to be put together. */
-  readonly #part: Float32Array;
+  /** What products are computed into where rows are put together; otherwise that is the rows themselves. */
+  readonly #product: Float32Array;
   readonly #gallerySquares: Float32Array | null;
   readonly #querySquares: Float64Array[];
   #twins: Int32Array | null = null;
@@ -68,40 +72,52 @@ export class RowScorer {
     this.#input = input;
     this.#origin = origin;
     this.#session = session;
-    const { cells, gallery, scoreBytes } = input;
+    const { cells, gallery, scoreBytes, parts = 1 } = input;
     const width = gallery.source.count;
     const queries = cells[0]?.query.rows ?? 0;
-    const wholeRowScores = Math.min(WHOLE_ROW_SCORES, scoreBytes / PAIR_BYTES);
+    const partScores = scoreBytes / PAIR_BYTES / parts;
+    const wholeRowScores = Math.min(WHOLE_ROW_SCORES, partScores);
     const together = cells.length * width;
     this.#wholeRows = width <= gallery.blockRows && wholeRowScores / together >= Math.min(FEWEST_WHOLE_ROWS, queries);
-    const fitting = (this.#wholeRows ? wholeRowScores : scoreBytes / PAIR_BYTES) / together;
-    this.runQueries = Math.max(1, Math.min(queries, Math.floor(fitting)));
-    this.#rows = new Float32Array(this.runQueries * together);
-    const product = Math.min(this.#rows.length, PRODUCT_SCORES + this.runQueries * cells.length);
-    this.#part = this.#wholeRows ? this.#rows : new Float32Array(product);
+    const fitting = (this.#wholeRows ? wholeRowScores : partScores) / together;
+    this.partQueries = Math.max(1, Math.min(Math.ceil(queries / parts), Math.floor(fitting)));
+    this.partLength = this.partQueries * together;
+    const runQueries = parts * this.partQueries;
+    const product = Math.min(parts * this.partLength, PRODUCT_SCORES + runQueries * cells.length);
+    this.#product = new Float32Array(this.#wholeRows ? 0 : product);
     this.#gallerySquares = origin === null ? null : new Float32Array(width);
     this.#querySquares = origin === null ? [] : cells.map(({ query }) => new Float64Array(query.rows));
   }
 
-  /** What turns a key of this query into its distance, or (euclidean) its square, by adding it. */
-  keyOffset(cell: number, query: number): number {
-    if (this.#input.distance === 'euclidean') return this.#querySquares[cell]?.[query] as number;
-    return this.#input.distance === 'cosine' ? 1 : 0;
+  /** What turns keys into distances, or (euclidean) their squares, by adding it: one entry a row of the part. */
+  keyOffsets({ start, size }: ScoredPart): Float64Array {
+    const { distance, cells } = this.#input;
+    const offsets = new Float64Array(cells.length * size).fill(distance === 'cosine' ? 1 : 0);
+    this.#querySquares.forEach((squares, c) => {
+      offsets.set(squares.subarray(start, start + size), c * size);
+    });
+    return offsets;
   }
 
-  /**
-   * Scores queries [start, start + size); the result is good until the next call.
-   * @returns one entry a cell: rows of the gallery's length. Lower is nearer: cosine and dot -q.g, euclidean
-   * |g|^2 - 2 q.g relative to the origin
-   */
-  async score(
-    start: number,
-    size: number,
+  /** Scores the queries of parts that follow each other. The gallery is read once for all. */
+  async score(parts: readonly ScoredPart[], hooks: { progress: Progress; signal?: AbortSignal }): Promise<void> {
+    const width = this.#input.gallery.source.count;
+    if (this.#wholeRows) for (const part of parts) await this.#scoreTogether([part], hooks);
+    else await this.#scoreTogether(parts, hooks);
+    for (const { keys, size } of parts) {
+      levelTwins(this.#twins as Int32Array, keys, this.#input.cells.length * size, width);
+    }
+  }
+
+  async #scoreTogether(
+    parts: readonly ScoredPart[],
     hooks: { progress: Progress; signal?: AbortSignal },
-  ): Promise<readonly Float32Array[]> {
+  ): Promise<void> {
     const { cells, gallery, first } = this.#input;
     const { columns } = first;
     const width = gallery.source.count;
+    const { start, keys } = parts[0] as ScoredPart;
+    const size = parts.reduce((sum, part) => sum + part.size, 0);
     const rows = cells.length * size;
     const feeds: Record<string, Tensor> = { query: this.#queries(start, size) };
     const finder = this.#twins === null ? new TwinFinder(width) : null;
@@ -112,7 +128,7 @@ export class RowScorer {
         if (this.#gallerySquares !== null) squaredNorms(block, this.#origin, this.#gallerySquares, at);
       }
       const products = this.#wholeRows ? 1 : Math.ceil((rows * block.rows) / PRODUCT_SCORES);
-      for (const [low, high] of parts(block.rows, products)) {
+      for (const [low, high] of spans(block.rows, products)) {
         throwIfCancelled(hooks.signal);
         feeds.gallery = {
           shape: [high - low, columns],
@@ -123,19 +139,28 @@ export class RowScorer {
           feeds.gallerySquares = { shape: [data.length], data };
         }
         const count = high - low;
-        const data = this.#part.subarray(0, rows * count);
+        const data = (this.#wholeRows ? keys : this.#product).subarray(0, rows * count);
         await this.#session.runInto(feeds, { keys: { shape: [rows, count], data } });
-        if (!this.#wholeRows) {
-          for (let row = 0; row < rows; row++) {
-            this.#rows.set(data.subarray(row * count, (row + 1) * count), row * width + at + low);
-          }
-        }
+        if (!this.#wholeRows) this.#putTogether(parts, { start, size, keys: data }, at + low);
         await hooks.progress.breathe();
       }
     }
     if (finder !== null) this.#twins = await finder.pairs(gallery.source, gallery.form);
-    levelTwins(this.#twins as Int32Array, this.#rows, rows, width);
-    return cells.map((_, c) => this.#rows.subarray(c * size * width, (c + 1) * size * width));
+  }
+
+  /** Copies a product of some gallery rows, from `at` on, into the rows of all parts. */
+  #putTogether(parts: readonly ScoredPart[], product: ScoredPart, at: number): void {
+    const { cells, gallery } = this.#input;
+    const width = gallery.source.count;
+    const count = product.keys.length / (cells.length * product.size);
+    for (let c = 0; c < cells.length; c++) {
+      for (const part of parts) {
+        for (let row = 0; row < part.size; row++) {
+          const from = (c * product.size + part.start - product.start + row) * count;
+          part.keys.set(product.keys.subarray(from, from + count), (c * part.size + row) * width + at);
+        }
+      }
+    }
   }
 
   /** Queries [start, start + size) of all cells, one cell after the other: one product brings the gallery into place for all. */
@@ -192,37 +217,8 @@ function levelTwins(twins: Int32Array, keys: Float32Array, rows: number, width: 
   }
 }
 
-/**
- * The bins of a row of distances, which are keys + `keyOffset` (`squared`: the square root of that): monotone in the keys.
- * @param keys from `offset` on
- * @param into one entry a gallery item
- */
-export function fillBins(
-  keys: Float32Array,
-  offset: number,
-  { low, perUnit }: BinAxis,
-  { keyOffset, squared }: { keyOffset: number; squared: boolean },
-  into: Uint16Array,
-): void {
-  const last = BINS - 1;
-  const { length } = into;
-  if (squared) {
-    for (let i = 0; i < length; i++) {
-      const square = (keys[offset + i] as number) + keyOffset;
-      const position = square > 0 ? (Math.sqrt(square) - low) * perUnit : -low * perUnit;
-      into[i] = position < last ? (position > 0 ? position : 0) : last;
-    }
-    return;
-  }
-  const base = (keyOffset - low) * perUnit;
-  for (let i = 0; i < length; i++) {
-    const position = (keys[offset + i] as number) * perUnit + base;
-    into[i] = position < last ? (position > 0 ? position : 0) : last;
-  }
-}
-
 /** Splits [0, length) into `count` parts of nearly equal size. */
-function parts(length: number, count: number): [number, number][] {
+function spans(length: number, count: number): [number, number][] {
   const number = Math.max(1, Math.min(count, length));
   return Array.from({ length: number }, (_, k) => [
     Math.floor((k * length) / number),

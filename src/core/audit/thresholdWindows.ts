@@ -3,7 +3,8 @@ import type { Progress } from '../contract/runs.ts';
 import { vectorsInMemory } from '../data/vectorSource.ts';
 import { type FineAxis, MOST_KEPT } from './distanceCounts.ts';
 import { histogramEdges } from './histogramEdges.ts';
-import { BINS, type BinAxis, fillBins, RowScorer } from './retrievalScores.ts';
+import { RowScorer } from './retrievalScores.ts';
+import { BINS, type BinAxis, fillBins } from './scoreBins.ts';
 import { BlockReader, type Matrix } from './vectors.ts';
 import type { CellWindows } from './verificationPass.ts';
 import { joinWindows, WHOLE, type Window } from './windowedCounts.ts';
@@ -105,14 +106,15 @@ async function scoreSample(
   const width = gallery.rows;
   const bins = new Uint16Array(query.rows * width);
   try {
-    for (let start = 0; start < query.rows; start += scorer.runQueries) {
-      const count = Math.min(scorer.runQueries, query.rows - start);
-      const [keys] = (await scorer.score(start, count, hooks)) as [Float32Array];
-      for (let row = 0; row < count; row++) {
-        const place = { keyOffset: scorer.keyOffset(0, start + row), squared: distance === 'euclidean' };
+    const keys = new Float32Array(scorer.partLength);
+    for (let start = 0; start < query.rows; start += scorer.partQueries) {
+      const part = { start, size: Math.min(scorer.partQueries, query.rows - start), keys };
+      await scorer.score([part], hooks);
+      scorer.keyOffsets(part).forEach((keyOffset, row) => {
+        const place = { keyOffset, squared: distance === 'euclidean' };
         const at = (start + row) * width;
         fillBins(keys, row * width, axis, place, bins.subarray(at, at + width));
-      }
+      });
     }
   } finally {
     await scorer.release();

@@ -1,4 +1,5 @@
 import { createRandom } from '../numeric/random.ts';
+import { sharedFloats } from '../numeric/sharedArrays.ts';
 import type { PairSetup } from './pairSetup.ts';
 
 /** Sampled triplets (query, match, non-match), summed per query (metrics.md section 2). */
@@ -11,6 +12,28 @@ export interface TripletSums {
 }
 
 /**
+ * Draws how many triplets each query has, `count` in all.
+ * @returns sums over none so far, in memory that threads share
+ */
+export function drawTriplets(setup: PairSetup, count: number, seed: number): TripletSums {
+  const eligible: number[] = [];
+  for (let query = 0; query < setup.queries; query++) {
+    const label = setup.queryLabel[query] as number;
+    const others = setup.gallery - classSize(setup, label);
+    if ((setup.matchCount[query] as number) > 0 && others > 0) eligible.push(query);
+  }
+  const sampled = sharedFloats(setup.queries);
+  if (eligible.length > 0) {
+    const random = createRandom(seed, 'triplets');
+    for (let k = 0; k < count; k++) {
+      const query = eligible[random.integer(eligible.length)] as number;
+      sampled[query] = (sampled[query] as number) + 1;
+    }
+  }
+  return { sampled, inverted: sharedFloats(setup.queries), repaired: sharedFloats(setup.queries) };
+}
+
+/**
  * Draws triplets and judges them query by query, in any order: a query's triplets depend on the seed
  * and its row only.
  */
@@ -19,28 +42,11 @@ export class TripletSampler {
   readonly #setup: PairSetup;
   readonly #seed: number;
 
-  constructor(setup: PairSetup, count: number, seed: number) {
+  /** @param sums of `drawTriplets` with the same seed */
+  constructor(setup: PairSetup, sums: TripletSums, seed: number) {
     this.#setup = setup;
+    this.sums = sums;
     this.#seed = seed;
-    const eligible: number[] = [];
-    for (let query = 0; query < setup.queries; query++) {
-      const label = setup.queryLabel[query] as number;
-      const others = setup.gallery - classSize(setup, label);
-      if ((setup.matchCount[query] as number) > 0 && others > 0) eligible.push(query);
-    }
-    const sampled = new Float64Array(setup.queries);
-    if (eligible.length > 0) {
-      const random = createRandom(seed, 'triplets');
-      for (let k = 0; k < count; k++) {
-        const query = eligible[random.integer(eligible.length)] as number;
-        sampled[query] = (sampled[query] as number) + 1;
-      }
-    }
-    this.sums = {
-      sampled,
-      inverted: new Float64Array(setup.queries),
-      repaired: new Float64Array(setup.queries),
-    };
   }
 
   /**

@@ -1,9 +1,10 @@
 import type { CellName } from '../contract/report.ts';
-import { DistanceCounts, type FineAxis } from './distanceCounts.ts';
+import { sharedFloats } from '../numeric/sharedArrays.ts';
+import { type CountedDistances, DistanceCounts, type FineAxis } from './distanceCounts.ts';
 import type { PairSetup } from './pairSetup.ts';
 import type { CellMeasure, CellRow, SignedCounts } from './retrievalCell.ts';
 import { type RowRanker, WANTED } from './retrievalRow.ts';
-import { BINS, type BinAxis } from './retrievalScores.ts';
+import { BINS, type BinAxis } from './scoreBins.ts';
 import { type Window, WindowedCounts } from './windowedCounts.ts';
 
 /** Pairs of one cell, or of two cells by the larger of their distances. */
@@ -48,8 +49,42 @@ interface CellCounts {
   places: Uint8Array;
 }
 
+/** What the pass writes query by query, in memory that threads share. */
+export interface VerificationPerQuery {
+  /** See `VerificationCounts.accepted`. */
+  accepted: Map<CellName, Float64Array[]>;
+  /** Same-class distances of newOld, query after query, where the old thresholds are not known yet; else empty. */
+  waiting: Float64Array;
+}
+
+/** Distances that one thread counted of a cell, or of two cells together. */
+interface CountedSigns {
+  positive: CountedDistances;
+  fine: CountedDistances;
+}
+
+/** What one thread counted beside what it wrote query by query. */
+export interface VerificationSums {
+  cells: CountedSigns[];
+  both: (CountedSigns & { found: Float64Array }) | null;
+}
+
 /** Same-class distances of newOld that wait for the old thresholds: 64 MB. */
 export const MOST_WAITING = 8_388_608;
+
+export function planVerificationPerQuery(
+  cells: readonly { name: CellName }[],
+  setup: PairSetup,
+  { far, oldThresholds }: VerificationRequest,
+): VerificationPerQuery {
+  const names = cells.map(({ name }) => name);
+  const accepted = names.filter((name) => name === 'newOld' || name === 'newNew');
+  const waits = names.includes('oldOld') && names.includes('newOld') && oldThresholds === null;
+  return {
+    accepted: new Map(accepted.map((name) => [name, far.map(() => sharedFloats(setup.queries))])),
+    waiting: sharedFloats(waits ? countPairs(setup).positive : 0),
+  };
+}
 
 /**
  * Counts what thresholds are made from, one query's complete rows after the other (metrics.md sections 1 and 3).
@@ -64,23 +99,25 @@ export class VerificationPass {
   readonly #measures: readonly CellMeasure[];
   readonly #counts: CellCounts[];
   readonly #both: BothCounts | null;
-  readonly #accepted = new Map<CellName, Float64Array[]>();
+  readonly #accepted: ReadonlyMap<CellName, Float64Array[]>;
   /** Gallery rows that are looked at, and their distances. */
   readonly #rows: Int32Array;
   readonly #distances: Float64Array;
-  /** Same-class distances of newOld, query after query, where the old thresholds are not known yet. */
   readonly #waiting: Float64Array;
-  readonly #waitingEnd: Float64Array;
-  #waitingSize = 0;
+  /** Where the distances of each query begin among those that wait. */
+  readonly #waitingStart: Float64Array;
 
   constructor(
     measures: readonly CellMeasure[],
     ranker: Pick<RowRanker, 'shift' | 'stretches'>,
     setup: PairSetup,
     request: VerificationRequest,
+    { accepted, waiting }: VerificationPerQuery,
   ) {
     this.#setup = setup;
     this.#request = request;
+    this.#accepted = accepted;
+    this.#waiting = waiting;
     this.#measures = measures;
     this.#rows = new Int32Array(setup.gallery);
     this.#distances = new Float64Array(setup.gallery);
@@ -97,15 +134,10 @@ export class VerificationPass {
     this.marks = this.#counts.map(({ places }) => Int32Array.from(places, (place) => (place % 2 === 1 ? WANTED : 0)));
     const [oldOld, newOld] = (['oldOld', 'newOld'] as const).map((name) => measures.find((cell) => cell.name === name));
     this.#both = oldOld && newOld ? new BothCounts(oldOld, newOld, ranker, setup, request, pairs) : null;
-    const waits = this.#both !== null && request.oldThresholds === null;
-    this.#waiting = new Float64Array(waits ? pairs.positive : 0);
-    this.#waitingEnd = new Float64Array(waits ? setup.queries : 0);
-    for (const { name } of measures) {
-      if (name !== 'newOld' && name !== 'newNew') continue;
-      this.#accepted.set(
-        name,
-        request.far.map(() => new Float64Array(setup.queries)),
-      );
+    this.#waitingStart = new Float64Array(waiting.length > 0 ? setup.queries + 1 : 0);
+    for (let query = 0; query + 1 < this.#waitingStart.length; query++) {
+      const start = this.#waitingStart[query] as number;
+      this.#waitingStart[query + 1] = start + (setup.matchCount[query] as number);
     }
   }
 
@@ -137,7 +169,6 @@ export class VerificationPass {
       this.#decide(query, c, distances, found);
     });
     this.#both?.takePositives(rows, found, distances);
-    if (this.#waitingEnd.length > 0) this.#waitingEnd[query] = this.#waitingSize;
   }
 
   /** Counts a query's same-class pairs at the old thresholds, or keeps them until those are known. */
@@ -146,11 +177,26 @@ export class VerificationPass {
     if (accepted === undefined) return;
     const { oldThresholds } = this.#request;
     if (oldThresholds === null) {
-      this.#waiting.set(distances.subarray(0, size), this.#waitingSize);
-      this.#waitingSize += size;
+      this.#waiting.set(distances.subarray(0, size), this.#waitingStart[query] as number);
       return;
     }
     for (let i = 0; i < size; i++) countAtMost(distances[i] as number, oldThresholds, accepted, query);
+  }
+
+  /** What was counted so far, for `absorb` in another thread. */
+  get sums(): VerificationSums {
+    const cells = this.#counts.map(({ positive, fine }) => ({ positive: positive.state, fine: fine.state }));
+    return { cells, both: this.#both?.sums ?? null };
+  }
+
+  /** Adds what another thread counted of other queries. */
+  absorb({ cells, both }: VerificationSums): void {
+    this.#counts.forEach(({ positive, fine }, c) => {
+      const other = cells[c] as CountedSigns;
+      positive.absorb(other.positive);
+      fine.absorb(other.fine);
+    });
+    if (both !== null) this.#both?.absorb(both);
   }
 
   /** What all rows add up to. */
@@ -176,17 +222,17 @@ export class VerificationPass {
     }
     const accepted = this.#accepted.get('newOld');
     if (accepted !== undefined && this.#request.oldThresholds === null) {
-      let from = 0;
-      this.#waitingEnd.forEach((end, query) => {
+      for (let query = 0, from = 0; query < this.#setup.queries; query++) {
+        const end = this.#waitingStart[query + 1] as number;
         for (; from < end; from++) countAtMost(this.#waiting[from] as number, oldThresholds, accepted, query);
-      });
+      }
     }
     return {
       cells,
       stretches,
       both: this.#both?.counts ?? null,
       oldThresholds,
-      accepted: this.#accepted,
+      accepted: new Map(Array.from(this.#accepted, ([name, counts]) => [name, counts.map((of) => of.slice())])),
       missed,
     };
   }
@@ -233,6 +279,18 @@ class BothCounts {
     this.#oldEnd = endOf(this.#oldPlaces);
     this.#newEnd = endOf(this.#newPlaces);
     this.#found = new Float64Array(beyond);
+  }
+
+  get sums(): CountedSigns & { found: Float64Array } {
+    return { positive: this.#positive.state, fine: this.#fine.state, found: this.#found };
+  }
+
+  absorb({ positive, fine, found }: CountedSigns & { found: Float64Array }): void {
+    this.#positive.absorb(positive);
+    this.#fine.absorb(fine);
+    for (let place = 0; place < found.length; place++) {
+      this.#found[place] = (this.#found[place] as number) + (found[place] as number);
+    }
   }
 
   get counts(): SignedDistances {
