@@ -8,18 +8,9 @@
  *   dist/countingWorker.js      the thread that counts distances beside an audit
  *   dist/extension.cjs          the extension host's half
  *   dist/webview/report.js,css  the report's page, also inlined by the HTML rendering
- *   dist/sample/                digits and checkpoints of the sample
+ *   dist/sample/                digits of the sample
  */
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
@@ -139,13 +130,6 @@ function writeSample() {
   const folder = path.join(root, 'dist/sample');
   mkdirSync(folder, { recursive: true });
   writeDigits(folder);
-  const checkpoints = path.join(root, 'media/sample');
-  for (const name of readdirSync(checkpoints)) {
-    if (!name.endsWith('.onnx')) continue;
-    if (!isNewer(path.join(folder, name), path.join(checkpoints, name))) {
-      writeWhole(path.join(folder, name), readFileSync(path.join(checkpoints, name)));
-    }
-  }
 }
 
 /** Builds everything; throws esbuild's error when a bundle fails. */
