@@ -107,7 +107,7 @@ describe('a training that is killed', () => {
   it('ends with the same weights after 20 kills at any moment, also within a state', async () => {
     folder = await tinyTraining();
     expect(await killAgainAndAgain(20, 7)).toBeGreaterThan(0);
-  });
+  }, 300_000);
 
   it('ends with the same weights in TensorFlow.js, too', async () => {
     folder = temporaryFolder();
