@@ -94,6 +94,26 @@ describe('untying', () => {
   });
 });
 
+test('equal tensors of different numbers are one weight, and are written alike', async () => {
+  const nodes: NodeSpec[] = [
+    ['MatMul', ['x', 'one'], ['a']],
+    ['MatMul', ['a', 'two'], ['vectors']],
+  ];
+  const values = Array.from({ length: 16 }, (_, index) => Math.sin(index));
+  const graph = await openTrainable(
+    written(modelOf(17, [4], nodes, [floats('one', [4, 4], values), floats('two', [4, 4], values)])),
+    'vectors',
+    'all',
+  );
+  expect(graph.parameters.map(({ name }) => name)).toEqual(['one']);
+  const one = Float32Array.from(values, (value) => value + 1);
+  const model = await readOnnxModel(await graph.write(path.join(folder, 'twins'), { one }));
+  for (const { rawData } of model.graph?.initializer ?? []) {
+    expect(new Float32Array(new Uint8Array(rawData).buffer)).toEqual(one);
+  }
+  await graph.close();
+});
+
 describe('which floats are weights', () => {
   const reasons = async (nodes: NodeSpec[], tensors: ReturnType<typeof floats>[], shape = [4]) => {
     const graph = await openTrainable(written(modelOf(18, shape, nodes, tensors)), 'vectors', 'all');

@@ -151,12 +151,15 @@ export class DeployedModel {
       .filter(({ input }) => this.#subgraph.sourceOf(input) === tensor);
   }
 
-  /** Values of every tensor that is written: the weights given, and the old ones for what keeps them. */
+  /** Values of every tensor that is written: the weights given, those of their twins, and the old ones for what keeps them. */
   #valuesOf(weights: Weights): Weights {
     const kept = [...this.#weights.values()]
       .filter(({ name, tensor, mayBeMerged }) => mayBeMerged && name === tensor)
       .map(({ tensor, data }) => [unchanged(tensor), data] as const);
-    return { ...Object.fromEntries(kept), ...weights };
+    const twins = [...this.#weights.values()].flatMap(({ name, twins: names, data }) =>
+      names.map((twin) => [twin, weights[name] ?? data] as const),
+    );
+    return { ...Object.fromEntries([...kept, ...twins]), ...weights };
   }
 }
 
