@@ -17,7 +17,7 @@ export const createOnnxTrainer: CreateTrainer = async (spec) => trainGraph(await
 
 async function openStart({ start, trainable }: TrainerSpec): Promise<TrainableGraph> {
   if (start.kind === 'builtin') return builtinNetwork(start, trainable);
-  return openTrainable(start.file, start.output, trainable);
+  return openTrainable(start.file, start.output, trainable, start.pooling ?? null);
 }
 
 /** Trains a graph that is ready for it; takes it over, and closes it with the trainer or when this fails. */
