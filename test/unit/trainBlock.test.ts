@@ -10,6 +10,7 @@ import { trainBlock } from '../../src/core/pipeline/training/trainBlock.ts';
 import type { TrainHooks, TrainOutcome, TrainRequest } from '../../src/core/pipeline/training/trainRequest.ts';
 import { createRun, type NewRunEvent } from '../../src/core/runs/createRun.ts';
 import { readHead } from '../../src/core/training/heads/headFile.ts';
+import { createOnnxTrainer } from '../../src/core/training/onnxTrainer.ts';
 import { tinyTraining, writeConfig } from '../fixtures/training/tinyTraining.ts';
 import { silentProgress } from './silentProgress.ts';
 
@@ -193,6 +194,27 @@ describe('a training block', () => {
       message: 'tiny/train has no items of "seven".',
       place: { field: 'training.v2.classes' },
     });
+  });
+
+  it('trains the last layer of a checkpoint on features that are computed once', async () => {
+    await writeConfig(folder, { epochs: 1, paragon: false });
+    const first = newRun();
+    await first.train();
+    const model = { model: path.join(first.directory, 'model.onnx'), preprocess: { mean: [0.5], std: [0.5] } };
+    const block = { from: 'start', dimension: undefined, trainable: 'embedding', paragon: false };
+    await writeConfig(folder, block, {}, { start: model });
+    const split = newRun();
+    const [onFeatures] = doneOf(await split.train()).record.parts;
+    expect(split.phases).toContain('Computing the frozen part of the model on tiny/train');
+    const whole = newRun();
+    const [onPixels] = doneOf(await whole.train({}, { createTrainer: createOnnxTrainer })).record.parts;
+    expect(whole.phases.join()).not.toContain('frozen part');
+    onFeatures?.epochs.forEach(({ loss, newNew }, epoch) => {
+      // The same products in graphs that the runtime arranges otherwise: they differ by rounding.
+      if (loss !== null) expect(loss).toBeCloseTo(onPixels?.epochs[epoch]?.loss as number, 4);
+      expect(newNew?.map).toBeCloseTo(onPixels?.epochs[epoch]?.newNew?.map as number, 3);
+    });
+    expect(bytesOf(split, 'model.onnx').equals(bytesOf(first, 'model.onnx'))).toBe(false);
   });
 
   it('stops at weights that are not finite and keeps the last good state', async () => {
