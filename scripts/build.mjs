@@ -6,6 +6,7 @@
  *   dist/cli.js                 the command line (ESM; onnxruntime-node and sharp stay packages)
  *   dist/pixelWorker.js         the thread that decodes training images, started by the command line
  *   dist/countingWorker.js      the thread that counts distances beside an audit
+ *   dist/worker.js              the process that answers the editor's questions about models and vectors
  *   dist/extension.cjs          the extension host's half
  *   dist/webview/report.js,css  the report's page, also inlined by the HTML rendering
  *   dist/sample/                digits of the sample
@@ -22,6 +23,10 @@ export const root = fileURLToPath(new URL('../', import.meta.url));
  */
 const external = ['onnxruntime-node', 'sharp', '@tensorflow/*', 'vscode'];
 
+/** CommonJS packages inside an ESM bundle call `require`, which ESM does not have. */
+const requireForCommonJs =
+  "import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);";
+
 /** @type {Record<string, import('esbuild').BuildOptions>} One bundle an entry of the product. */
 export const bundles = {
   cli: {
@@ -33,10 +38,17 @@ export const bundles = {
     external,
     // jsonc-parser's CommonJS build requires its parts by computed paths; its ESM build bundles.
     mainFields: ['module', 'main'],
-    banner: {
-      // CommonJS packages inside an ESM bundle call `require`, which ESM does not have.
-      js: "#!/usr/bin/env node\nimport { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);",
-    },
+    banner: { js: `#!/usr/bin/env node\n${requireForCommonJs}` },
+  },
+  worker: {
+    entryPoints: [{ in: 'src/worker/main.ts', out: 'worker' }],
+    outdir: 'dist',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    external,
+    mainFields: ['module', 'main'],
+    banner: { js: requireForCommonJs },
   },
   pixelWorker: {
     entryPoints: [{ in: 'src/core/training/data/pixelWorker.ts', out: 'pixelWorker' }],
