@@ -11,6 +11,7 @@ import type { TrainHooks, TrainOutcome, TrainRequest } from '../../src/core/pipe
 import { createRun, type NewRunEvent } from '../../src/core/runs/createRun.ts';
 import { readHead } from '../../src/core/training/heads/headFile.ts';
 import { createOnnxTrainer } from '../../src/core/training/onnxTrainer.ts';
+import type { CreateTrainer } from '../../src/core/training/trainer.ts';
 import { tinyTraining, writeConfig } from '../fixtures/training/tinyTraining.ts';
 import { silentProgress } from './silentProgress.ts';
 
@@ -228,6 +229,39 @@ describe('a training block', () => {
     });
     expect(existsSync(path.join(run.directory, 'states'))).toBe(true);
     expect(existsSync(path.join(run.directory, 'model.onnx'))).toBe(false);
+  });
+
+  it('says that the disk is full, and goes on from the state before once there is room', async () => {
+    await writeConfig(folder, { paragon: false });
+    const undisturbed = newRun();
+    await undisturbed.train();
+    const run = newRun();
+    const createTrainer: CreateTrainer = async (spec) => {
+      const trainer = await createOnnxTrainer(spec);
+      const state = trainer.state.bind(trainer);
+      let asked = 0;
+      trainer.state = async () => {
+        const { step, tensors } = await state();
+        if (++asked < 9) return { step, tensors };
+        // Met when its bytes are written, with the first half of the file on the disk.
+        const [name] = Object.keys(tensors) as [string];
+        const full = {
+          shape: [],
+          get data(): Float32Array {
+            throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+          },
+        };
+        return { step, tensors: { ...tensors, [name]: full } };
+      };
+      return trainer;
+    };
+    await expect(run.train({}, { createTrainer, saveEverySeconds: 0 })).rejects.toMatchObject({
+      code: 'write-failed',
+      message: expect.stringMatching(/^The state of step \d+ could not be written\. The disk is full/),
+      remedy: expect.stringMatching(/resume/),
+    });
+    doneOf(await run.train({ resume: true }));
+    expect(bytesOf(run, 'model.onnx').equals(bytesOf(undisturbed, 'model.onnx'))).toBe(true);
   });
 
   it('gives the config a checkpoint by its name, with preprocessing and head', async () => {
