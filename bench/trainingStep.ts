@@ -1,5 +1,5 @@
 // One training step (forward, loss, reverse pass, optimiser) against PyTorch's, on networks that PyTorch exported.
-//   node bench/run.mjs trainingStep [rounds] [threads]
+//   node bench/run.mjs trainingStep [rounds] [threads] [networks, default all]
 //   node bench/run.mjs trainingStep memory [steps]
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
@@ -67,7 +67,7 @@ function open({ name, optimizer }: Network, objective: Objective, threads: numbe
 
 async function compare(peer: Peer, rounds: number, threads: number): Promise<void> {
   console.log(`${threads} threads, medians of ${rounds} interleaved rounds; ratios are medians of a round's ratio\n`);
-  for (const network of networks) {
+  for (const network of networks.filter(({ name }) => chosen.length === 0 || chosen.includes(name))) {
     const { name, layouts } = network;
     const trainers = {
       [name]: await open(network, independent, threads),
@@ -122,7 +122,7 @@ async function memory(steps: number, threads: number): Promise<void> {
 }
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'backcompat-trainingStep-'));
-const [first, second] = process.argv.slice(2);
+const [first, second, ...chosen] = process.argv.slice(2);
 const isMemory = first === 'memory';
 const threads = isMemory ? 2 : Number(second ?? 2);
 const peer = new Peer('trainingStep.py', [folder, threads]);

@@ -15,13 +15,9 @@ import type { CreateTrainer, StepResult, Trainer, TrainerSpec, TrainerState, Tra
  */
 export const createOnnxTrainer: CreateTrainer = async (spec) => trainGraph(await openStart(spec), spec);
 
-/** The graph of a start, for {@link trainGraph}. @throws BackcompatError `bad-model` */
-export async function openStart({
-  start,
-  trainable,
-}: Pick<TrainerSpec, 'start' | 'trainable'>): Promise<TrainableGraph> {
+async function openStart({ start, trainable }: TrainerSpec): Promise<TrainableGraph> {
   if (start.kind === 'builtin') return builtinNetwork(start, trainable);
-  return openTrainable(start.file, start.output, trainable, start.pooling ?? null);
+  return openTrainable(start.file, start.output, trainable);
 }
 
 /** Trains a graph that is ready for it; takes it over, and closes it with the trainer or when this fails. */

@@ -1,4 +1,3 @@
-import type { TokenPooling } from '../models/trainable/tokenPooling.ts';
 import type { BatchField, Objective } from './objectives/objective.ts';
 
 /** Values with their shape, row-major. */
@@ -32,10 +31,8 @@ export type TrainingStart =
       kind: 'file';
       /** Absolute path: ONNX, or `model.json` of a LayersModel. */
       file: string;
-      /** Name of the output that is the embedding, or that holds vectors of tokens. */
+      /** Name of the output that is the embedding. */
       output: string;
-      /** How vectors of tokens become one; absent or null: the output is one vector an item. */
-      pooling?: TokenPooling | null;
     }
   | {
       kind: 'builtin';

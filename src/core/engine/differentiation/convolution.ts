@@ -75,7 +75,7 @@ function flipped(n: NodeView, w: Value, { kernel, group }: Window): Value {
   const [outputs, inputs] = sizesFrom(n, w, 0, 2) as [Size, Size];
   let turned: Value;
   if (group === 1) {
-    turned = reshape(n, n.transpose(w, [1, 0, ...kernel.map((_, i) => i + 2)]), [0, 0, taps]);
+    turned = n.transpose(reshape(n, w, [0, 0, taps]), [1, 0, 2]);
   } else {
     const perGroup = (outputs as number) / group;
     const grouped = reshape(n, w, [group, perGroup, inputs, taps]);
@@ -129,5 +129,5 @@ function transposedConvolution(n: NodeView, dy: Value, x: Value, w: Value, windo
     const own = n.node('Shape', [whole], { start: axis, end: axis + 1 });
     return sizeMath(n, 'Sub', sizeMath(n, 'Add', lengths[i] as Size, begins[i] as number), own);
   });
-  return padAlong(n, whole, kernel.length + 2, axes, [...begins.map((begin) => -begin), ...missing]);
+  return padAlong(n, whole, axes, [...begins.map((begin) => -begin), ...missing]);
 }

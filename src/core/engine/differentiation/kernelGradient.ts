@@ -31,18 +31,58 @@ function weightGradient(n: NodeView, dy: Value, x: Value, w: Value, window: Wind
     return reshapeLike(n, n.node('Gemm', [dyRows, patchRows(n, dy, x, window)], { transA: 1 }), w);
   }
   const first = [1, 0, ...kernel.map((_, i) => i + 2)];
-  const places = reshape(n, n.transpose(dy, first), [outputs, -1]);
-  const overPlaces = (channels: Value) => n.node('Gemm', [places, channels], { transB: 1 });
-  const taps = kernel.reduce((a, b) => a * b, 1);
-  const slices = tapSlices(n, dy, padded(n, n.transpose(x, first), window), window, 2);
+  const [dyFirst, xFirst] = [n.transpose(dy, first), n.transpose(x, first)];
   const inputs = sizeOf(n, w, 1);
-  if (taps > 1 && typeof inputs === 'number' && inputs <= FEW_CHANNELS) {
+  const overPlaces = (a: Value, b: Value) => n.node('Gemm', [a, b], { transB: 1 });
+  const taps = kernel.reduce((a, b) => a * b, 1);
+  const isNarrow = taps > 1 && typeof inputs === 'number' && inputs <= FEW_CHANNELS;
+  if (window.strides.every((stride) => stride === 1) && !isNarrow) {
+    const dys = shifted(n, dyFirst, window, 'dy').map((a) => reshape(n, a, [outputs, -1]));
+    const xs = shifted(n, xFirst, window, 'x').map((a) => reshape(n, a, [inputs, -1]));
+    return byKernel(
+      n,
+      dys.flatMap((a) => xs.map((b) => overPlaces(a, b))),
+      w,
+      taps,
+    );
+  }
+  const places = reshape(n, dyFirst, [outputs, -1]);
+  const slices = tapSlices(n, dy, padded(n, xFirst, window), window, 2);
+  if (isNarrow) {
     const channels = reshape(n, n.node('Concat', slices, { axis: 0 }), [taps * inputs, -1]);
-    const byTap = reshape(n, overPlaces(channels), [-1, taps, inputs]);
+    const byTap = reshape(n, overPlaces(places, channels), [-1, taps, inputs]);
     return reshapeLike(n, n.transpose(byTap, [0, 2, 1]), w);
   }
-  const products = slices.map((tap) => overPlaces(reshape(n, tap, [inputs, -1])));
-  return byKernel(n, products, w, taps);
+  return byKernel(
+    n,
+    slices.map((tap) => overPlaces(places, reshape(n, tap, [inputs, -1]))),
+    w,
+    taps,
+  );
+}
+
+/**
+ * What a tap looks at is shifted along every axis: along the last one `x` is, along the others `dy` the other way. Zeros come in at the
+ * ends. So k x k taps take k + k copies instead of k k.
+ * @returns of `dy` one for each position of the kernel's other axes, of `x` one for each position of its last
+ */
+function shifted(n: NodeView, a: Value, { kernel, dilations, begins, ends }: Window, which: 'x' | 'dy'): Value[] {
+  const last = kernel.length - 1;
+  const axes = kernel.map((_, i) => i).filter((i) => (i === last) === (which === 'x'));
+  return positionsOf(axes.map((i) => kernel[i] as number)).map((tap) => {
+    const before = axes.map((i, at) => (begins[i] as number) - (tap[at] as number) * (dilations[i] as number));
+    const behind = axes.map((i, at) => {
+      const left = (kernel[i] as number) - 1 - (tap[at] as number);
+      return (ends[i] as number) - left * (dilations[i] as number);
+    });
+    const amounts = [...before, ...behind].map((amount) => (which === 'x' ? amount : 0 - amount));
+    return padAlong(
+      n,
+      a,
+      axes.map((i) => i + 2),
+      amounts,
+    );
+  });
 }
 
 /** [n, c, ...] as [n, ..., c]. */
@@ -65,9 +105,11 @@ const FEW_CHANNELS = 4;
 /** Products for the taps one after another, each [..., outputs, inputs], as kernels. */
 function byKernel(n: NodeView, products: readonly Value[], w: Value, taps: number): Value {
   if (products.length === 1) return reshapeLike(n, products[0] as Value, w);
-  const stacked = n.node('Concat', products, { axis: 0 });
-  const byTap = reshape(n, stacked, [taps, -1, sizeOf(n, w, 1)]);
-  return reshapeLike(n, n.transpose(byTap, [1, 2, 0]), w);
+  const byTap = reshape(n, n.node('Concat', products, { axis: 0 }), [taps, -1]);
+  // Turned by a product: a Transpose would be moved behind the reshaping that follows, where it is several times slower.
+  const identity = new Float32Array(taps * taps);
+  for (let tap = 0; tap < taps; tap++) identity[tap * taps + tap] = 1;
+  return reshapeLike(n, n.node('Gemm', [byTap, n.graph.constant(identity, [taps, taps])], { transA: 1 }), w);
 }
 
 export function biasGradient(n: NodeView, dy: Value, rank: number): Value {
@@ -79,7 +121,6 @@ function padded(n: NodeView, x: Value, { kernel, begins, ends }: Window): Value 
   return padAlong(
     n,
     x,
-    kernel.length + 2,
     kernel.map((_, i) => i + 2),
     [...begins, ...ends],
   );
@@ -121,12 +162,7 @@ function groupedWeightGradient(n: NodeView, dy: Value, x: Value, w: Value, windo
   const spatial = kernel.map((_, i) => i + 3);
   const byGroup = (a: Value) => reshape(n, a, [0, group, -1, ...sizesFrom(n, a, 2, rank)]);
   const x5 = byGroup(x);
-  const xGroups = n.transpose(padAlong(n, x5, rank + 3, spatial, [...window.begins, ...window.ends]), [
-    1,
-    0,
-    ...spatial,
-    2,
-  ]);
+  const xGroups = n.transpose(padAlong(n, x5, spatial, [...window.begins, ...window.ends]), [1, 0, ...spatial, 2]);
   const dyGroups = n.transpose(byGroup(dy), [1, 2, 0, ...spatial]);
   const outputs = sizeOf(n, w, 0);
   const perGroup: Size = typeof outputs === 'number' ? outputs / group : n.node('Div', [outputs, n.int64s([group])]);

@@ -12,7 +12,7 @@ import type { Evaluator } from '../../training/evaluator.ts';
 import { hashItems } from '../loadPair.ts';
 import { type NamedCheckpoint, namedCheckpoint } from '../namedCheckpoint.ts';
 import { itemLoader, loadItems } from '../pairDefinition.ts';
-import { blockInputs, TRAINING_VERSION, type TrainingInputs } from './trainingInputs.ts';
+import { TRAINING_VERSION, type TrainingInputs } from './trainingInputs.ts';
 import type { TrainingPlan } from './trainingPlan.ts';
 import { type OpenStart, openStart } from './trainingStart.ts';
 import type { TrainHooks, TrainRequest } from './trainRequest.ts';
@@ -145,7 +145,9 @@ async function open(
     criterionMetric: protocol.criterionMetric,
     namedParagon,
     inputs: {
-      ...blockInputs(plan.name, block),
+      ...Object.fromEntries(
+        Object.entries(block).map(([key, value]) => [`training.${plan.name}.${key}`, JSON.stringify(value)]),
+      ),
       'the seed': String(plan.seed),
       'the training items': content.digest('hex'),
       'the start': start.identity,
