@@ -1,6 +1,7 @@
 """Exports small models of many architectures with both exporters of PyTorch, and what PyTorch computes with them.
 
     python bench/reference/makeZoo.py [name ...]        # needs requirements-zoo.txt
+    python bench/reference/makeZoo.py --fixtures        # the small ones in test/fixtures/exporters
 
 Writes ~/.cache/backcompat/zoo/NAME-EXPORTER-OPSET/: model.onnx as the exporter writes it, reference.safetensors (inputs, the
 vectors, and the gradients of mean over items of sum(vector * direction) for every parameter) and zoo.json at the end.
@@ -19,6 +20,8 @@ import torch
 from safetensors.numpy import save_file
 from torch import nn
 
+ROOT = Path(__file__).resolve().parent.parent.parent
+FIXTURES = ROOT / "test" / "fixtures" / "exporters"
 OUT = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "backcompat" / "zoo"
 VOCABULARY = 200
 warnings.filterwarnings("ignore")
@@ -207,9 +210,9 @@ def write_tokenizer(folder):
     (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 32, "pad_token": "[PAD]", "unk_token": "[UNK]"}))
 
 
-def export(name, exporter, opset, fresh, spec):
+def export(name, exporter, opset, fresh, spec, out=OUT):
     (kind, shape), make = spec
-    folder = OUT / f"{name}-{exporter}-{opset or 'default'}{'-fresh' if fresh else ''}"
+    folder = out / f"{name}-{exporter}-{opset or 'default'}{'-fresh' if fresh else ''}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     torch.manual_seed(0)
@@ -257,7 +260,46 @@ def export(name, exporter, opset, fresh, spec):
     return {"folder": folder.name, "name": name, "exporter": exporter, "fresh": fresh, "kind": kind, "parameters": sum(p.numel() for p in model.parameters())}
 
 
+def small_ones():
+    import transformers as hf
+    from timm.models.vision_transformer import VisionTransformer
+
+    bert = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, vocab_size=VOCABULARY, max_position_embeddings=16)
+    return {
+        "mobilefacenet": (("images", (3, 28, 28)), mobile_face),
+        "bert": (("tokens", None), lambda: Pooled(hf.BertModel(hf.BertConfig(**bert)))),
+        "vit": (("images", (3, 16, 16)), lambda: VisionTransformer(img_size=16, patch_size=8, embed_dim=16, depth=2, num_heads=2, num_classes=0)),
+    }
+
+
+def make_fixtures():
+    """Without values of parameters and gradients, and without the longest of the exporter's metadata (stack traces name folders of the machine)."""
+    import onnx
+    from safetensors.numpy import load_file
+
+    shutil.rmtree(FIXTURES, ignore_errors=True)
+    table = small_ones()
+    jobs = [("mobilefacenet", "ts", None, False), ("mobilefacenet", "dyn", None, False), ("bert", "ts", 14, True), ("bert", "dyn", None, True), ("vit", "dyn", 23, False)]
+    for name, exporter, opset, fresh in jobs:
+        folder = export(name, exporter, opset, fresh, table[name], FIXTURES)["folder"]
+        for file in (FIXTURES / folder).glob("tokenizer*"):
+            file.unlink()
+        reference = FIXTURES / folder / "reference.safetensors"
+        kept = {key: value for key, value in load_file(reference).items() if key.startswith("input/") or key == "vectors"}
+        save_file(kept, str(reference))
+        reference.chmod(0o644)
+        path = FIXTURES / folder / "model.onnx"
+        model = onnx.load(path, load_external_data=False)
+        for holder in [*model.graph.node, *model.graph.value_info]:
+            for entry in [entry for entry in holder.metadata_props if entry.key.endswith(("stack_trace", "fx_node"))]:
+                holder.metadata_props.remove(entry)
+        path.write_bytes(model.SerializeToString())
+        print(folder, sum(file.stat().st_size for file in (FIXTURES / folder).iterdir()))
+
+
 def main():
+    if sys.argv[1:] == ["--fixtures"]:
+        return make_fixtures()
     table = architectures()
     wanted = sys.argv[1:] or list(table)
     unknown = [name for name in wanted if name not in table]
