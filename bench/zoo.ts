@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { readSafetensors, readTensorValues } from '../src/core/data/safetensors.ts';
 import { readOnnxModel } from '../src/core/engine/onnxModel.ts';
-import type { Operations } from '../src/core/engine/operations.ts';
+import { type Operations, unitRows } from '../src/core/engine/operations.ts';
 import type { ModelProto } from '../src/core/engine/proto/onnx_pb.js';
 import { createSession } from '../src/core/engine/session.ts';
 import { openCheckpoint } from '../src/core/models/checkpoint.ts';
@@ -22,7 +22,10 @@ import type {
 import { referencePython } from './support/peer.ts';
 
 const zoo = path.join(process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache'), 'backcompat/zoo');
-const STEPS = 10;
+const STEPS = 15;
+const RATE = 3e-4;
+/** Of the cosines that the head makes of vectors and rows. */
+const SCALE = 10;
 const CLASSES = 4;
 const ITEMS = 16;
 /** Below this share of the largest gradient one is nought to PyTorch, too (the bias of keys in attention). */
@@ -86,7 +89,8 @@ function linearHead(dimension: number): Objective {
     fields: ['labels'],
     parameters: [{ name: 'rows', shape: [CLASSES, dimension], data, isTrained: true }],
     terms<T>(ops: Operations<T>, { embedding, fields, parameters }: ObjectiveStep<T>) {
-      const logits = ops.matmul(embedding, parameters.rows as T, { transposeB: true });
+      const products = ops.matmul(unitRows(ops, embedding), parameters.rows as T, { transposeB: true });
+      const logits = ops.multiply(products, ops.scalar(SCALE));
       const own = ops.sum(ops.multiply(ops.oneHot(fields.labels, CLASSES), ops.logSoftmax(logits, -1)), -1);
       return { classification: ops.negate(ops.mean(own, null)) };
     },
@@ -158,7 +162,8 @@ async function compareGradients(trainer: Trainer, weights: Record<string, Float3
   for (const { name, shape, isTrained } of trainer.parameters) {
     const gradient = gradients[name];
     const expected = isTrained && weights[name] ? gradientFor(weights[name], shape, reference) : null;
-    if (expected === null || gradient === undefined) continue;
+    // The newer exporter keeps the exponent of GeM twice, as itself and as its inverse.
+    if (expected === null || gradient === undefined || gradient.length === 1) continue;
     compared++;
     const difference = norm(gradient.map((value, index) => value - (expected[index] as number)));
     worst = Math.max(worst, difference / Math.max(norm(expected), ZERO_GRADIENT * largest));
@@ -224,7 +229,7 @@ async function examine(entry: Entry): Promise<string[]> {
   const trainer = await createOnnxTrainer(spec(file, linearHead(checkpoint.dimension)));
   const batch = batchLike(reference.inputs);
   const losses: number[] = [];
-  for (let step = 0; step <= STEPS; step++) losses.push((await trainer.step(batch, 1e-3)).loss);
+  for (let step = 0; step <= STEPS; step++) losses.push((await trainer.step(batch, RATE)).loss);
   const own = await trainer.embed(batch);
   const saved = await trainer.save(path.join(temporary, entry.folder));
   await trainer.close();

@@ -6,20 +6,12 @@
  *   dist/cli.js                 the command line (ESM; onnxruntime-node and sharp stay packages)
  *   dist/pixelWorker.js         the thread that decodes training images, started by the command line
  *   dist/countingWorker.js      the thread that counts distances beside an audit
+ *   dist/worker.js              the process that answers the editor's questions about models and vectors
  *   dist/extension.cjs          the extension host's half
  *   dist/webview/report.js,css  the report's page, also inlined by the HTML rendering
- *   dist/sample/                digits and checkpoints of the sample
+ *   dist/sample/                digits of the sample
  */
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
@@ -30,6 +22,10 @@ export const root = fileURLToPath(new URL('../', import.meta.url));
  * Packages with native code or WebAssembly beside them are never bundled; `vscode` exists in the extension host only.
  */
 const external = ['onnxruntime-node', 'sharp', '@tensorflow/*', 'vscode'];
+
+/** CommonJS packages inside an ESM bundle call `require`, which ESM does not have. */
+const requireForCommonJs =
+  "import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);";
 
 /** @type {Record<string, import('esbuild').BuildOptions>} One bundle an entry of the product. */
 export const bundles = {
@@ -42,10 +38,17 @@ export const bundles = {
     external,
     // jsonc-parser's CommonJS build requires its parts by computed paths; its ESM build bundles.
     mainFields: ['module', 'main'],
-    banner: {
-      // CommonJS packages inside an ESM bundle call `require`, which ESM does not have.
-      js: "#!/usr/bin/env node\nimport { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);",
-    },
+    banner: { js: `#!/usr/bin/env node\n${requireForCommonJs}` },
+  },
+  worker: {
+    entryPoints: [{ in: 'src/worker/main.ts', out: 'worker' }],
+    outdir: 'dist',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    external,
+    mainFields: ['module', 'main'],
+    banner: { js: requireForCommonJs },
   },
   pixelWorker: {
     entryPoints: [{ in: 'src/core/training/data/pixelWorker.ts', out: 'pixelWorker' }],
@@ -139,13 +142,6 @@ function writeSample() {
   const folder = path.join(root, 'dist/sample');
   mkdirSync(folder, { recursive: true });
   writeDigits(folder);
-  const checkpoints = path.join(root, 'media/sample');
-  for (const name of readdirSync(checkpoints)) {
-    if (!name.endsWith('.onnx')) continue;
-    if (!isNewer(path.join(folder, name), path.join(checkpoints, name))) {
-      writeWhole(path.join(folder, name), readFileSync(path.join(checkpoints, name)));
-    }
-  }
 }
 
 /** Builds everything; throws esbuild's error when a bundle fails. */

@@ -55,7 +55,9 @@ const rooms = {
   'src/core/pipeline': [...core, node],
   'src/protocol': ['src/core/contract'],
   'src/cli': [...core, 'src/core/runtime', node, 'commander'],
-  'src/host': [...core, 'src/protocol', node, 'vscode', 'jsonc-parser'],
+  // Answers the editor's questions in a process of its own.
+  'src/worker': [...core, 'src/protocol', node, 'vscode-jsonrpc'],
+  'src/host': [...core, 'src/protocol', node, 'vscode', 'jsonc-parser', 'vscode-jsonrpc'],
   'src/extension.ts': ['src/host', node, 'vscode'],
   webview: ['src/protocol', 'src/core/contract', 'chart.js'],
 };

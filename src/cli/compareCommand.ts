@@ -1,4 +1,6 @@
+import path from 'node:path';
 import { type Command, Option } from 'commander';
+import { readRecord } from '../core/pipeline/training/trainingRecord.ts';
 import { compareReports } from '../core/report/compareReports.ts';
 import { renderComparisonMarkdown, renderComparisonText } from '../core/report/renderComparison.ts';
 import { readReport } from '../core/report/reportFile.ts';
@@ -19,7 +21,7 @@ interface CompareOptions {
 const MAX_REPORTS = 26;
 
 const help = `
-Each RUN is what "backcompat report" takes. The first is A, what the others are compared with: differences
+Each RUN is what "backcompat report" takes; a sweep of trainings stands for all of its parts. The first is A, what the others are compared with: differences
 come first, those whose intervals do not overlap on top; then all key figures. Reports of another protocol
 or other items are shown, but not compared.
 
@@ -39,15 +41,17 @@ export function addCompareCommand(program: Command): void {
     .addHelpText('after', help)
     .action(async (runs: string[], options: CompareOptions) => {
       const output = createOutput(options);
-      if (runs.length < 2) throw usageError('One report has nothing to be compared with.', 'Name two or more runs.');
-      if (runs.length > MAX_REPORTS) throw usageError(`At most ${MAX_REPORTS} reports are compared at once.`);
       const { format } = options;
       if (format === 'json' && options.output !== undefined) {
         throw usageError('A comparison as JSON is no report; send it to a file with > instead of -o.');
       }
       const target = options.output === undefined ? null : await checkTarget(options.output, format);
+      const files = [];
+      for (const run of runs) files.push(...(await reportsOf(run)));
+      if (files.length < 2) throw usageError('One report has nothing to be compared with.', 'Name two or more runs.');
+      if (files.length > MAX_REPORTS) throw usageError(`At most ${MAX_REPORTS} reports are compared at once.`);
       const reports = [];
-      for (const run of runs) reports.push(await readReport(await findReport(run, process.cwd())));
+      for (const file of files) reports.push(await readReport(file));
       const comparison = compareReports(reports);
       const { width, colour } = target === null ? output : { width: 100, colour: false };
       const text =
@@ -59,4 +63,14 @@ export function addCompareCommand(program: Command): void {
       if (target === null) output.data(text);
       else await writeFileAtomic(target, text);
     });
+}
+
+/** Files of the reports that a person means: of a sweep those of all its parts, the paragon's first. */
+async function reportsOf(run: string): Promise<string[]> {
+  const file = await findReport(run, process.cwd());
+  const directory = path.dirname(file);
+  const record = await readRecord(directory);
+  const isSweep = record !== null && record.chosen !== null && record.chosen !== '';
+  if (!isSweep) return [file];
+  return record.parts.flatMap(({ report }) => (report === null ? [] : path.join(directory, report)));
 }

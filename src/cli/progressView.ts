@@ -68,8 +68,10 @@ function plainView(stream: NodeJS.WriteStream): ProgressView {
     event(event) {
       training.event(event);
       if (event.type === 'epoch') {
+        const line = epochLine(event.figures);
+        if (line === null) return;
         last = Date.now();
-        stream.write(`  ${epochLine(event.figures)}\n`);
+        stream.write(`  ${line}\n`);
       } else if (event.type === 'phase') {
         last = Date.now();
         const { phase, index = null, total = null } = event;

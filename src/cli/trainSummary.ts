@@ -23,7 +23,7 @@ export async function trainSummary(
       ? `${trainedSentence(record)}\n`
       : (isFull ? renderText : renderTextSummary)(report, { width, colour, full: isFull });
   const rows = await Promise.all(record.parts.map((part) => rowOf(directory, part, record)));
-  const old = report === null ? [] : [oldRow(report, record)];
+  const old = report === null ? [] : [oldRow(report, record), ...namedParagonRow(report, record)];
   const columns: Column[] = [
     { title: metricLabel(record.criterionMetric), align: 'left' },
     ...['old gallery', 'own gallery', 'tax'].map((title) => ({ title, align: 'right' as const })),
@@ -60,6 +60,17 @@ async function rowOf(
 function oldRow(report: Report, { criterionMetric }: TrainingRecord): string[] {
   const old = number(report.criterion[criterionMetric as MetricName]?.old);
   return [`old ${report.old.name}`, old, old, NO_FIGURE, ''];
+}
+
+/** A paragon that the run did not train itself. */
+function namedParagonRow({ paragon, paragonCells }: Report, { criterionMetric, parts }: TrainingRecord): string[][] {
+  if (paragon === null || paragonCells === null || parts.some(({ folder }) => folder === TRAINING_FILES.paragon)) {
+    return [];
+  }
+  const metric = criterionMetric as MetricName;
+  const { newOld, newNew } = paragonCells;
+  const name = `paragon ${paragon.name}`;
+  return [[name, number(newOld?.[metric]?.value), number(newNew[metric]?.value), NO_FIGURE, '']];
 }
 
 function places(directory: string, { name, parts, chosen }: TrainingRecord, report: Report | null): string[] {

@@ -45,14 +45,14 @@ export function createTrainingWords(): TrainingWords {
   };
 }
 
-/** A line for a log: the losses of an epoch and what held-out items gave after it. */
-export function epochLine(figures: EpochFigures): string {
+/** A line for a log: the losses of an epoch and what held-out items gave after it; null for nothing to tell. */
+export function epochLine(figures: EpochFigures): string | null {
   const { epoch, loss, terms } = figures;
   const names = Object.keys(terms);
   const each = names.length > 1 ? ` (${names.map((name) => `${name} ${number(terms[name])}`).join(', ')})` : '';
   const head = epoch === 0 ? 'before the first step' : `epoch ${epoch}`;
   const parts = [loss === null ? '' : `loss ${number(loss)}${each}`, cellsText(figures)].filter((part) => part !== '');
-  return `${head}: ${parts.join('; ') || 'done'}`;
+  return parts.length === 0 ? null : `${head}: ${parts.join('; ')}`;
 }
 
 function cellsText({ newOld, newNew, oldOld }: EpochFigures): string {

@@ -1,6 +1,6 @@
 /** What the page shows for a run. Pure but for reading the report. */
 import { asBackcompatError } from '../core/contract/errors.ts';
-import type { RunSummary } from '../core/contract/runs.ts';
+import type { RunState, RunSummary } from '../core/contract/runs.ts';
 import { readPreviews } from '../core/report/previewsFile.ts';
 import { readReport } from '../core/report/reportFile.ts';
 import type { PageState, ReportActions, RunProgress } from '../protocol/messages.ts';
@@ -27,9 +27,9 @@ export async function pageStateOf(run: RunSummary, around: RunSurroundings): Pro
       return failed('This report cannot be opened', message, remedy, run, around);
     }
   }
-  const { title, message } = endings[run.state];
-  // What a cancelled run says of itself is that it was cancelled.
-  const said = run.state === 'cancelled' ? null : run.message;
+  const { title, message } = (run.kind === 'train' ? trainingEndings : endings)[run.state];
+  // What a cancelled run says of itself is that it was cancelled, a paused one that it is paused.
+  const said = run.state === 'cancelled' || run.state === 'paused' ? null : run.message;
   return failed(title, said ?? message, run.remedy, run, around);
 }
 
@@ -49,13 +49,25 @@ function progressOf(run: RunSummary, { pair, cancelling }: RunSurroundings): Run
   };
 }
 
-const endings = {
+const endings: Readonly<Record<Exclude<RunState, 'running'>, { title: string; message: string }>> = {
   done: { title: 'The audit left no report', message: 'Its run directory holds none.' },
   failed: { title: 'The audit failed', message: 'It did not say why; its log may.' },
   cancelled: { title: 'The audit was cancelled', message: 'It left no report; what was measured until then is gone.' },
   paused: { title: 'The run is paused', message: 'It can be resumed where it stands.' },
   stopped: { title: 'The audit stopped', message: 'Its process ended without saying why.' },
-} as const;
+};
+
+const canGoOn = 'Its state is kept: it goes on with backcompat train --resume.';
+const trainingEndings: typeof endings = {
+  done: {
+    title: 'The model is trained',
+    message: 'There is no report: the training named no old model, or nothing held out.',
+  },
+  failed: { title: 'The training failed', message: endings.failed.message },
+  cancelled: { title: 'The training was cancelled', message: canGoOn },
+  paused: { title: 'The training is paused', message: canGoOn },
+  stopped: { title: 'The training stopped', message: `Its process ended without saying why. ${canGoOn}` },
+};
 
 function failed(
   title: string,

@@ -81,18 +81,23 @@ function row(view: 'Pairs' | 'Runs', name: string, state: RegExp | string): Loca
 }
 
 describe('from nothing to a verdict', () => {
-  it('makes the sample workspace and opens it', async () => {
-    const { page } = workbench;
-    await workbench.openSidebar();
-    await workbench.screenshot('sample-welcome');
-    await workbench.command('Backcompat: Try the Sample');
-    await workbench.choice(folder).click();
-    await page.waitForURL(/backcompat-sample/, { timeout: minute });
-    await workbench.ready();
-    await workbench.openSidebar();
-    await row('Pairs', 'v1-v2-independent', 'not audited yet').waitFor();
-    await row('Pairs', 'v1-v2-compatible', 'not audited yet').waitFor();
-  });
+  it(
+    'makes the sample workspace and opens it',
+    async () => {
+      const { page } = workbench;
+      await workbench.openSidebar();
+      await workbench.screenshot('sample-welcome');
+      await workbench.command('Backcompat: Try the Sample');
+      await workbench.choice(folder).click();
+      // Three models are trained first.
+      await page.waitForURL(/backcompat-sample/, { timeout: 8 * minute });
+      await workbench.ready();
+      await workbench.openSidebar();
+      await row('Pairs', 'v1-v2-independent', 'not audited yet').waitFor();
+      await row('Pairs', 'v1-v2-compatible', 'not audited yet').waitFor();
+    },
+    10 * minute,
+  );
 
   it('audits a pair from the palette; a reload in the middle of the run loses nothing', async () => {
     const { page } = workbench;

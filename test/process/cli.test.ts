@@ -362,13 +362,14 @@ describe('other commands', () => {
 
   it('makes the sample, uses it again, and leaves other folders alone', async () => {
     const cwd = workspace(false);
-    const made = await cli(['demo', '--no-audit'], cwd);
+    const made = await cli(['demo', '--no-train'], cwd);
     expect(made).toMatchObject({ status: 0, stderr: '' });
     const config = path.join(cwd, 'backcompat-demo', 'backcompat.json');
     writeFileSync(config, `// mine\n${readFileSync(config, 'utf8')}`);
     const both = await cli(['demo'], cwd);
     expect(both.status).toBe(0);
     expect(both.stdout.match(/^HTML: {3}.*report\.html$/gm)).toHaveLength(2);
+    expect(both.stdout).toMatch(/^Trained v1\.$/m);
     expect(both.stdout.match(/^Ranks better/gm)).toHaveLength(2);
     expect(readFileSync(config, 'utf8')).toMatch(/^\/\/ mine/);
     mkdirSync(path.join(cwd, 'full'));

@@ -18,13 +18,7 @@ export async function buildFakeCli(): Promise<string> {
   writeFileSync(path.join(folder, 'webview/report.js'), 'document.title;\n//# sourceMappingURL=report.js.map\n');
   writeFileSync(path.join(folder, 'webview/report.css'), 'body { margin: 0 }\n');
   mkdirSync(path.join(folder, 'sample'), { recursive: true });
-  const files = [
-    'digits-images.idx3-ubyte',
-    'digits-labels.idx1-ubyte',
-    'old.onnx',
-    'independent.onnx',
-    'compatible.onnx',
-  ];
+  const files = ['digits-images.idx3-ubyte', 'digits-labels.idx1-ubyte'];
   for (const file of files) writeFileSync(path.join(folder, 'sample', file), file);
   return path.join(folder, 'cli.js');
 }

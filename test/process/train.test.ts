@@ -61,6 +61,15 @@ describe('backcompat train', () => {
     });
   });
 
+  it('compares the values of a sweep', async () => {
+    await writeConfig(folder, { epochs: 1, lambda: [0.5, 2], paragon: false });
+    const swept = await run('train');
+    expect(swept).toMatchObject({ status: 0, stdout: expect.stringMatching(/lambda \S+ .*\(the result\)/) });
+    const compared = await run('compare', 'v2');
+    expect(compared.stdout).toMatch(/^Backcompat comparison: 2 reports/);
+    expect(compared.stdout).toContain('v2/lambda-0.5');
+  });
+
   it('pauses and goes on', async () => {
     await writeConfig(folder, long);
     const first = startCli(cli, ['train', '--name', 'v2'], { cwd: folder });

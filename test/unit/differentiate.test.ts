@@ -189,6 +189,14 @@ describe('what has no gradient', () => {
     expect(() => differentiate(product.graph, product.loss, product.weights, none)).toThrowError(/reduction is "mul"/);
   });
 
+  test('what is computed in another precision', () => {
+    const { graph, loss, weights } = around((g, hidden) => {
+      const double = g.node('Cast', [hidden], { to: 11 });
+      return g.node('Cast', [g.node('Tanh', [double])], { to: 1 });
+    });
+    expect(findUnsupported(graph, loss, weights)[0]?.reason).toContain('computed in DOUBLE');
+  });
+
   test('an operator of another domain on the path, whatever its name', () => {
     const { graph, loss, weights } = around((g, hidden) => {
       const gelu = g.node('Gelu', [hidden]);

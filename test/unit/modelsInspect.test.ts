@@ -18,7 +18,7 @@ async function inspected(name: string, content: string | Uint8Array) {
 
 describe('inspect', () => {
   it('describes the sample checkpoint', async () => {
-    const file = fileURLToPath(new URL('../../media/sample/old.onnx', import.meta.url));
+    const file = fileURLToPath(new URL('../fixtures/sample/old.onnx', import.meta.url));
     const inspection = await inspect(file);
     expect(inspection).toMatchObject({ kind: 'onnx', dimension: 32, audit: { possible: true, as: 'checkpoint' } });
     // conv 1-8, 8-16, 16-16 with bias, linear 144-32 with bias: 80 + 1,168 + 2,320 + 4,640.

@@ -230,7 +230,7 @@ describe('embed with an ONNX model', () => {
 
   it('reproduces the vectors of the sample checkpoint', async () => {
     const folder = temporaryFolder();
-    const sample = fileURLToPath(new URL('../../media/sample/old.onnx', import.meta.url));
+    const sample = fileURLToPath(new URL('../fixtures/sample/old.onnx', import.meta.url));
     await writeFile(
       path.join(folder, 'i.idx'),
       idxBytes(

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -43,7 +43,11 @@ describe('a run that is resumed', () => {
 
     // Killed within a line: the next one must not become its end.
     appendFileSync(path.join(first.directory, RUN_FILES.events), '{"type":"met');
+    const half = path.join(first.directory, 'states', '.step-0000000007.state.123-0123abcd.tmp');
+    mkdirSync(path.dirname(half));
+    writeFileSync(half, 'half');
     const second = await train(first.directory);
+    expect(existsSync(half)).toBe(false);
     await new Promise((resolve) => setTimeout(resolve, 120));
     await second.progress.breathe();
     expect(second.pause.aborted).toBe(false);

@@ -10,6 +10,8 @@ import { trainBlock } from '../../src/core/pipeline/training/trainBlock.ts';
 import type { TrainHooks, TrainOutcome, TrainRequest } from '../../src/core/pipeline/training/trainRequest.ts';
 import { createRun, type NewRunEvent } from '../../src/core/runs/createRun.ts';
 import { readHead } from '../../src/core/training/heads/headFile.ts';
+import { createOnnxTrainer } from '../../src/core/training/onnxTrainer.ts';
+import type { CreateTrainer } from '../../src/core/training/trainer.ts';
 import { tinyTraining, writeConfig } from '../fixtures/training/tinyTraining.ts';
 import { silentProgress } from './silentProgress.ts';
 
@@ -195,6 +197,27 @@ describe('a training block', () => {
     });
   });
 
+  it('trains the last layer of a checkpoint on features that are computed once', async () => {
+    await writeConfig(folder, { epochs: 1, paragon: false });
+    const first = newRun();
+    await first.train();
+    const model = { model: path.join(first.directory, 'model.onnx'), preprocess: { mean: [0.5], std: [0.5] } };
+    const block = { from: 'start', dimension: undefined, trainable: 'embedding', paragon: false };
+    await writeConfig(folder, block, {}, { start: model });
+    const split = newRun();
+    const [onFeatures] = doneOf(await split.train()).record.parts;
+    expect(split.phases).toContain('Computing the frozen part of the model on tiny/train');
+    const whole = newRun();
+    const [onPixels] = doneOf(await whole.train({}, { createTrainer: createOnnxTrainer })).record.parts;
+    expect(whole.phases.join()).not.toContain('frozen part');
+    onFeatures?.epochs.forEach(({ loss, newNew }, epoch) => {
+      // The same products in graphs that the runtime arranges otherwise: they differ by rounding.
+      if (loss !== null) expect(loss).toBeCloseTo(onPixels?.epochs[epoch]?.loss as number, 4);
+      expect(newNew?.map).toBeCloseTo(onPixels?.epochs[epoch]?.newNew?.map as number, 3);
+    });
+    expect(bytesOf(split, 'model.onnx').equals(bytesOf(first, 'model.onnx'))).toBe(false);
+  });
+
   it('stops at weights that are not finite and keeps the last good state', async () => {
     await writeConfig(folder, { optimizer: { name: 'sgd', learningRate: 1e30, schedule: 'constant' }, paragon: false });
     const run = newRun();
@@ -206,6 +229,39 @@ describe('a training block', () => {
     });
     expect(existsSync(path.join(run.directory, 'states'))).toBe(true);
     expect(existsSync(path.join(run.directory, 'model.onnx'))).toBe(false);
+  });
+
+  it('says that the disk is full, and goes on from the state before once there is room', async () => {
+    await writeConfig(folder, { paragon: false });
+    const undisturbed = newRun();
+    await undisturbed.train();
+    const run = newRun();
+    const createTrainer: CreateTrainer = async (spec) => {
+      const trainer = await createOnnxTrainer(spec);
+      const state = trainer.state.bind(trainer);
+      let asked = 0;
+      trainer.state = async () => {
+        const { step, tensors } = await state();
+        if (++asked < 9) return { step, tensors };
+        // Met when its bytes are written, with the first half of the file on the disk.
+        const [name] = Object.keys(tensors) as [string];
+        const full = {
+          shape: [],
+          get data(): Float32Array {
+            throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+          },
+        };
+        return { step, tensors: { ...tensors, [name]: full } };
+      };
+      return trainer;
+    };
+    await expect(run.train({}, { createTrainer, saveEverySeconds: 0 })).rejects.toMatchObject({
+      code: 'write-failed',
+      message: expect.stringMatching(/^The state of step \d+ could not be written\. The disk is full/),
+      remedy: expect.stringMatching(/resume/),
+    });
+    doneOf(await run.train({ resume: true }));
+    expect(bytesOf(run, 'model.onnx').equals(bytesOf(undisturbed, 'model.onnx'))).toBe(true);
   });
 
   it('gives the config a checkpoint by its name, with preprocessing and head', async () => {

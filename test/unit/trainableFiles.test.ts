@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { afterAll, describe, expect, test } from 'vitest';
+import { valueInfo } from '../../src/core/engine/graph.ts';
 import { readOnnxModel } from '../../src/core/engine/onnxModel.ts';
 import {
   type ModelProto,
@@ -89,6 +90,64 @@ describe('untying', () => {
     for (const [index, value] of result.entries()) {
       const added = shift[index % 4] as number;
       expect(value).toBeCloseTo(3 * ((before[index] as number) - added) + added, 4);
+    }
+    await graph.close();
+  });
+});
+
+test('equal tensors of different numbers are one weight, and are written alike', async () => {
+  const nodes: NodeSpec[] = [
+    ['MatMul', ['x', 'one'], ['a']],
+    ['MatMul', ['a', 'two'], ['vectors']],
+  ];
+  const values = Array.from({ length: 16 }, (_, index) => Math.sin(index));
+  const graph = await openTrainable(
+    written(modelOf(17, [4], nodes, [floats('one', [4, 4], values), floats('two', [4, 4], values)])),
+    'vectors',
+    'all',
+  );
+  expect(graph.parameters.map(({ name }) => name)).toEqual(['one']);
+  const one = Float32Array.from(values, (value) => value + 1);
+  const model = await readOnnxModel(await graph.write(path.join(folder, 'twins'), { one }));
+  for (const { rawData } of model.graph?.initializer ?? []) {
+    expect(new Float32Array(new Uint8Array(rawData).buffer)).toEqual(one);
+  }
+  await graph.close();
+});
+
+describe('vectors of tokens', () => {
+  const nodes: NodeSpec[] = [
+    ['Cast', ['mask'], ['kept'], { to: 1 }],
+    ['ReduceMean', ['kept'], ['share'], { keepdims: 0 }],
+    ['MatMul', ['x', 'w'], ['a']],
+    ['Mul', ['a', 'share'], ['vectors']],
+  ];
+  const model = modelOf(17, [3, 4], nodes, [floats('w', [4, 2])]);
+  model.graph?.input.push(valueInfo('mask', 'int64', ['batch', 3]));
+  const file = written(model);
+  const tokens: Tensor = { shape: [2, 3, 4], data: Float32Array.from({ length: 24 }, (_, index) => Math.cos(index)) };
+  const mask: Tensor = { shape: [2, 3], data: BigInt64Array.of(1n, 1n, 0n, 1n, 0n, 0n) };
+
+  test.each(['mean', 'cls'] as const)('are pooled for training, and written as they came: %s', async (kind) => {
+    const graph = await openTrainable(file, 'vectors', 'all', { kind, mask: 'mask' });
+    expect(graph.dimension).toBe(2);
+    const w = graph.parameters[0]?.data as Float32Array;
+    const outside = await createSession(await graph.write(path.join(folder, kind), { w }));
+    const apart = (await outside.run({ x: tokens, mask })).vectors as Tensor;
+    expect(apart.shape).toEqual([2, 3, 2]);
+    const at = (text: number, token: number, k: number) => Number(apart.data[(text * 3 + token) * 2 + k]);
+    const first = [at(0, 0, 0), at(0, 0, 1), at(1, 0, 0), at(1, 0, 1)];
+    // The first text has two tokens of its own, the second one.
+    const mean = [(at(0, 0, 0) + at(0, 1, 0)) / 2, (at(0, 0, 1) + at(0, 1, 1)) / 2, at(1, 0, 0), at(1, 0, 1)];
+    const inference = await createSession(await graph.inferenceModel({ w }));
+    const pooled = (await inference.run({ x: tokens, mask }, [graph.output]))[graph.output] as Tensor;
+    expect(pooled.shape).toEqual([2, 2]);
+    graph.graph.output('result', graph.embedding, 'float32', ['n', 2]);
+    const training = await createSession(graph.graph.build());
+    const trained = (await training.run({ x: tokens, mask, w: { shape: [4, 2], data: w } })).result as Tensor;
+    for (const [index, value] of (kind === 'cls' ? first : mean).entries()) {
+      expect(pooled.data[index]).toBeCloseTo(value, 5);
+      expect(trained.data[index]).toBeCloseTo(value, 5);
     }
     await graph.close();
   });

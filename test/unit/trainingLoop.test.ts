@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cancelledError } from '../../src/core/contract/errors.ts';
 import type { EpochFigures } from '../../src/core/contract/training.ts';
 import type { HeldOutFigures } from '../../src/core/training/evaluator.ts';
 import { openStates } from '../../src/core/training/loop/states/openStates.ts';
@@ -135,6 +136,36 @@ describe('the loop', () => {
       const losses = (figures: readonly EpochFigures[]) => figures.map(({ loss }) => loss);
       expect(losses(result.figures)).toEqual(losses(whole.epochs));
     }
+  });
+
+  it('keeps what it has trained when it is cancelled while it measures or waits for a batch', async () => {
+    const { weights } = await undisturbed();
+    const rarely = { ...settings, saveEverySeconds: 1000 };
+    const told: Told = { steps: [], epochs: [] };
+    let measured = 0;
+    const evaluate = async () => {
+      if (++measured === 3) throw cancelledError();
+      return planned({ newOld: 0, newNew: 0 })();
+    };
+    const run = (source = pointBatches(STEPS)) =>
+      trainModel(linearTrainer(), source, evaluate, rarely, states(), hooksOf(told));
+    await expect(run()).rejects.toMatchObject({ code: 'cancelled' });
+    expect((await states().latest(() => undefined))?.trainer.step).toBe(2 * STEPS);
+    const whole = pointBatches(STEPS);
+    const slow = {
+      ...whole,
+      async *batches(epoch: number, position: number) {
+        for await (const batch of whole.batches(epoch, position)) {
+          if (epoch === 3 && position++ === 4) throw cancelledError();
+          yield batch;
+        }
+      },
+    };
+    await expect(run(slow)).rejects.toMatchObject({ code: 'cancelled' });
+    expect((await states().latest(() => undefined))?.trainer.step).toBe(2 * STEPS + 4);
+    const last = linearTrainer();
+    await trainModel(last, whole, evaluate, rarely, states(), hooksOf(told));
+    expect(await weightsAfter(last)).toEqual(weights);
   });
 
   it('is not harmed by a process that dies between a step and its state', async () => {

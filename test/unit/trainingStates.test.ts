@@ -79,16 +79,17 @@ describe('states', () => {
     await expect(openStates(folder, 'me').latest(noDamage)).rejects.toThrow(/is of another training/);
   });
 
-  it('removes what a killed writer left, and states from beyond a resumed one', async () => {
+  it('takes no half-written file for a state, and removes those from beyond a resumed one', async () => {
     const states = openStates(folder, 'me');
     await states.save(stateOf(5));
     await states.save(stateOf(6));
-    writeFileSync(path.join(folder, '.step-0000000007.state.123-0123abcd.tmp'), 'half');
+    const half = '.step-0000000007.state.123-0123abcd.tmp';
+    writeFileSync(path.join(folder, half), 'half');
     writeFileSync(fileOf(6), 'damaged');
     expect((await states.latest(() => undefined))?.trainer.step).toBe(5);
-    expect(files()).toEqual([path.basename(fileOf(5)), path.basename(fileOf(6))]);
+    expect(files()).toEqual([half, path.basename(fileOf(5)), path.basename(fileOf(6))]);
     await states.save(stateOf(5));
-    expect(files()).toEqual([path.basename(fileOf(5))]);
+    expect(files()).toEqual([half, path.basename(fileOf(5))]);
   });
 
   it('that cannot be written say so, and the ones before stay', async () => {

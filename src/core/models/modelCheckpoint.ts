@@ -15,6 +15,7 @@ import { type TextFeeds, textFeeds, textRunner } from './runTexts.ts';
 import { readSentenceModules } from './sentenceModules.ts';
 import { resolveTextModel, type TextModel, takesTexts } from './textModel.ts';
 import { openTokenizer, type TextTokenizer } from './tokenizer.ts';
+import type { TokenPooling } from './trainable/tokenPooling.ts';
 
 /** A loaded model, of ONNX Runtime or TensorFlow.js. */
 export interface ModelCheckpoint {
@@ -40,6 +41,8 @@ export interface TextEncoder {
   readonly takes: 'texts';
   readonly fixedBatch: number | null;
   readonly largestBatch: number | null;
+  /** How vectors of tokens become one; null: the model gives one vector a text. */
+  readonly pooling: TokenPooling | null;
   /** Ids of a text's tokens, special ones included. */
   tokenise(text: string): Int32Array;
   /** The model's inputs of texts given by their tokens, padded to the longest. */
@@ -130,6 +133,7 @@ async function textCheckpoint(
     files: tokenizer.files,
     encoder: (checked) => ({
       takes: 'texts',
+      pooling: model.pooling === null ? null : { kind: model.pooling, mask: model.mask },
       fixedBatch: model.fixedBatch,
       largestBatch: loaded.largestBatch,
       tokenise: tokenizer.encode,

@@ -25,18 +25,29 @@ export function listedItems({ worst }: Pick<Report, 'worst'>): string[] {
 }
 
 /**
- * Pictures and texts of the items that a report lists first, in at most `MAX_PREVIEWS_LENGTH` characters. An item that
+ * Pictures and texts of the items that a report lists first: `previewsOf` them.
+ * @throws BackcompatError `cancelled`
+ */
+export function makePreviews(
+  report: Pick<Report, 'worst'>,
+  sets: readonly ItemSet[],
+  hooks: AuditHooks,
+): Promise<ItemPreviews> {
+  return previewsOf(listedItems(report), sets, hooks);
+}
+
+/**
+ * Pictures and texts of items by id, the first sets first, in at most `MAX_PREVIEWS_LENGTH` characters. An item that
  * has none, cannot be read or finds no more room is absent: a picture is never worth an audit.
  * @throws BackcompatError `cancelled`
  */
-export async function makePreviews(
-  report: Pick<Report, 'worst'>,
+export async function previewsOf(
+  wanted: readonly string[],
   sets: readonly ItemSet[],
   { signal, progress }: AuditHooks,
 ): Promise<ItemPreviews> {
   const withContent = sets.filter((items) => items.images !== null || items.texts !== undefined);
   if (withContent.length === 0) return {};
-  const wanted = listedItems(report);
   const places = placesOf(new Set(wanted), withContent);
   const made: [string, ItemPreview][] = [];
   let length = 0;

@@ -15,33 +15,37 @@ const sampleConfig = `{
     }
   },
 
-  // Three models that turn a digit into 32 numbers.
-  "checkpoints": {
+  // Three models that turn a digit into 32 numbers, each trained in less than a minute.
+  "training": {
     // In service today; it was trained on the digits 0 to 4 only.
     "v1": {
-      "model": "models/old.onnx",
-      "preprocess": { "size": [28, 28], "channels": 1, "mean": [0.5], "std": [0.5] }
+      "from": "builtin:convnet", "dimension": 32, "data": "digits/train", "classes": ["0", "1", "2", "3", "4"],
+      "method": "independent", "epochs": 4, "optimizer": { "learningRate": 0.003 }, "seed": 1
     },
     // Better, but trained without a thought for v1.
     "v2-independent": {
-      "model": "models/independent.onnx",
-      "preprocess": { "size": [28, 28], "channels": 1, "mean": [0.5], "std": [0.5] }
+      "from": "builtin:convnet", "dimension": 32, "data": "digits/train",
+      "old": "v1", "evaluate": { "queries": "digits/query", "gallery": "digits/gallery" },
+      "method": "independent", "epochs": 4, "optimizer": { "learningRate": 0.003 }
     },
     // The same network, trained to be compatible with v1 (BCT).
     "v2-compatible": {
-      "model": "models/compatible.onnx",
-      "preprocess": { "size": [28, 28], "channels": 1, "mean": [0.5], "std": [0.5] }
+      "from": "builtin:convnet", "dimension": 32, "data": "digits/train",
+      "old": "v1", "evaluate": { "queries": "digits/query", "gallery": "digits/gallery" },
+      "method": "bct", "epochs": 4, "optimizer": { "learningRate": 0.003 },
+      // The upper bound: the new model without any constraint.
+      "paragon": "v2-independent"
     }
   },
 
-  // May new queries search the gallery that v1 filled?
+  // May new queries search the gallery that v1 filled? The audit of a training says it; a pair asks it again, of whatever is
+  // named: results of trainings, model files, or vectors that a service has stored.
   "pairs": {
     "v1-v2-independent": {
       "old": "v1", "new": "v2-independent", "queries": "digits/query", "gallery": "digits/gallery"
     },
     "v1-v2-compatible": {
       "old": "v1", "new": "v2-compatible", "queries": "digits/query", "gallery": "digits/gallery",
-      // The upper bound: the new model without any constraint.
       "paragon": "v2-independent"
     }
   },
@@ -58,28 +62,26 @@ const sampleConfig = `{
 const sampleFiles = [
   ['digits-images.idx3-ubyte', 'data/digits-images.idx3-ubyte'],
   ['digits-labels.idx1-ubyte', 'data/digits-labels.idx1-ubyte'],
-  ['old.onnx', 'models/old.onnx'],
-  ['independent.onnx', 'models/independent.onnx'],
-  ['compatible.onnx', 'models/compatible.onnx'],
 ] as const;
 
 const CONFIG_NAME = 'backcompat.json';
 /** What a sample workspace consists of; a folder with only these is taken for one. */
-const sampleEntries = ['data', 'models', CONFIG_NAME, STATE_FOLDER];
+const sampleEntries = ['data', CONFIG_NAME, STATE_FOLDER];
 
 export interface Sample {
   /** Absolute. */
   configFile: string;
-  pairs: string[];
+  /** Training blocks, each after those that it needs. */
+  blocks: readonly string[];
   /** Whether it was there before. */
   reused: boolean;
 }
 
 /**
- * Makes the sample workspace: digits, three checkpoints, a config with two pairs. A workspace made
- * before is used again; a config in it that was edited stays.
+ * Makes the sample workspace: digits, and a config with three trainings and two pairs of their results. A workspace
+ * made before is used again; a config in it that was edited stays.
  * @param directory is made when missing
- * @param assetsFolder holds the digits and checkpoints of the build
+ * @param assetsFolder holds the digits of the build
  * @throws BackcompatError `in-use` for a folder with other content, `not-found` for missing assets
  */
 export async function makeSample(directory: string, assetsFolder: string): Promise<Sample> {
@@ -90,14 +92,14 @@ export async function makeSample(directory: string, assetsFolder: string): Promi
     if (error.code === 'ENOTDIR') throw foreign(`${folder} is a file.`, folder);
     throw error;
   });
-  const reused = entries.includes(CONFIG_NAME) && entries.includes('models') && entries.includes('data');
+  const reused = entries.includes(CONFIG_NAME) && entries.includes('data');
   if (!reused && entries.some((entry) => !sampleEntries.includes(entry))) {
     throw foreign(`The folder ${folder} holds other files than the sample's.`, folder);
   }
   for (const [from, to] of sampleFiles) await copyWhole(path.join(assetsFolder, from), path.join(folder, to));
   // Last, so that a folder with a config is a whole sample.
   if (!entries.includes(CONFIG_NAME)) await writeFileAtomic(configFile, sampleConfig);
-  return { configFile, pairs: ['v1-v2-independent', 'v1-v2-compatible'], reused };
+  return { configFile, blocks: ['v1', 'v2-independent', 'v2-compatible'], reused };
 }
 
 function foreign(message: string, folder: string): BackcompatError {

@@ -14,8 +14,8 @@ import { writeFileAtomic, writeFileAtomicSync } from './atomicFile.ts';
 import { acquireLock } from './lock.ts';
 import {
   claimDirectory,
-  clearRequests,
   clearRun,
+  clearTraces,
   isCancelRequested,
   isPauseRequested,
   makeRunDirectory,
@@ -81,7 +81,7 @@ export async function createRun(options: CreateRunOptions): Promise<RunWriter> {
   const release = acquireLock(directory);
   try {
     if (options.resume) {
-      await clearRequests(directory);
+      await clearTraces(directory);
       return openWriter(directory, release);
     }
     await clearRun(directory);

@@ -6,7 +6,7 @@ import { BackcompatError } from '../contract/errors.ts';
 import { REPORT_FILE_NAME } from '../contract/report.ts';
 import { LINK_EXTENSION, RUN_FILES, RUN_FORMAT, type RunKind, STATE_FOLDER } from '../contract/runs.ts';
 import { isPartFolder, TRAINING_FILES } from '../contract/training.ts';
-import { writeFileAtomic } from './atomicFile.ts';
+import { isLeftover, writeFileAtomic } from './atomicFile.ts';
 import { inUseError, isLocked } from './lock.ts';
 
 const NAME_LENGTH = 40;
@@ -162,9 +162,12 @@ export async function clearRun(directory: string): Promise<void> {
   }
 }
 
-/** Removes what asked an earlier process of the run to stop. */
-export async function clearRequests(directory: string): Promise<void> {
+/** Removes what asked an earlier process of the run to stop, and what it had half written when it was killed. */
+export async function clearTraces(directory: string): Promise<void> {
   for (const file of [RUN_FILES.cancel, TRAINING_FILES.pause]) await rm(path.join(directory, file), { force: true });
+  for (const entry of await readdir(directory, { recursive: true })) {
+    if (isLeftover(path.basename(entry))) await rm(path.join(directory, entry), { force: true });
+  }
 }
 
 /**

@@ -15,9 +15,13 @@ import type { CreateTrainer, StepResult, Trainer, TrainerSpec, TrainerState, Tra
  */
 export const createOnnxTrainer: CreateTrainer = async (spec) => trainGraph(await openStart(spec), spec);
 
-async function openStart({ start, trainable }: TrainerSpec): Promise<TrainableGraph> {
+/** The graph of a start, for {@link trainGraph}. @throws BackcompatError `bad-model` */
+export async function openStart({
+  start,
+  trainable,
+}: Pick<TrainerSpec, 'start' | 'trainable'>): Promise<TrainableGraph> {
   if (start.kind === 'builtin') return builtinNetwork(start, trainable);
-  return openTrainable(start.file, start.output, trainable);
+  return openTrainable(start.file, start.output, trainable, start.pooling ?? null);
 }
 
 /** Trains a graph that is ready for it; takes it over, and closes it with the trainer or when this fails. */

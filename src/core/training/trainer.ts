@@ -1,3 +1,4 @@
+import type { TokenPooling } from '../models/trainable/tokenPooling.ts';
 import type { BatchField, Objective } from './objectives/objective.ts';
 
 /** Values with their shape, row-major. */
@@ -31,8 +32,10 @@ export type TrainingStart =
       kind: 'file';
       /** Absolute path: ONNX, or `model.json` of a LayersModel. */
       file: string;
-      /** Name of the output that is the embedding. */
+      /** Name of the output that is the embedding, or that holds vectors of tokens. */
       output: string;
+      /** How vectors of tokens become one; absent or null: the output is one vector an item. */
+      pooling?: TokenPooling | null;
     }
   | {
       kind: 'builtin';

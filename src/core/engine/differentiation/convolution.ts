@@ -129,5 +129,5 @@ function transposedConvolution(n: NodeView, dy: Value, x: Value, w: Value, windo
     const own = n.node('Shape', [whole], { start: axis, end: axis + 1 });
     return sizeMath(n, 'Sub', sizeMath(n, 'Add', lengths[i] as Size, begins[i] as number), own);
   });
-  return padAlong(n, whole, axes, [...begins.map((begin) => -begin), ...missing]);
+  return padAlong(n, whole, kernel.length + 2, axes, [...begins.map((begin) => -begin), ...missing]);
 }

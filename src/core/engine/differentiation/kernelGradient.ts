@@ -79,6 +79,7 @@ function shifted(n: NodeView, a: Value, { kernel, dilations, begins, ends }: Win
     return padAlong(
       n,
       a,
+      kernel.length + 2,
       axes.map((i) => i + 2),
       amounts,
     );
@@ -121,6 +122,7 @@ function padded(n: NodeView, x: Value, { kernel, begins, ends }: Window): Value 
   return padAlong(
     n,
     x,
+    kernel.length + 2,
     kernel.map((_, i) => i + 2),
     [...begins, ...ends],
   );
@@ -162,7 +164,12 @@ function groupedWeightGradient(n: NodeView, dy: Value, x: Value, w: Value, windo
   const spatial = kernel.map((_, i) => i + 3);
   const byGroup = (a: Value) => reshape(n, a, [0, group, -1, ...sizesFrom(n, a, 2, rank)]);
   const x5 = byGroup(x);
-  const xGroups = n.transpose(padAlong(n, x5, spatial, [...window.begins, ...window.ends]), [1, 0, ...spatial, 2]);
+  const xGroups = n.transpose(padAlong(n, x5, rank + 3, spatial, [...window.begins, ...window.ends]), [
+    1,
+    0,
+    ...spatial,
+    2,
+  ]);
   const dyGroups = n.transpose(byGroup(dy), [1, 2, 0, ...spatial]);
   const outputs = sizeOf(n, w, 0);
   const perGroup: Size = typeof outputs === 'number' ? outputs / group : n.node('Div', [outputs, n.int64s([group])]);

@@ -1,6 +1,6 @@
 import { BackcompatError } from '../../contract/errors.ts';
 import type { GraphBuilder, Value } from '../graph.ts';
-import { AttributeProto_AttributeType, type NodeProto } from '../proto/onnx_pb.js';
+import { AttributeProto_AttributeType, type NodeProto, TensorProto_DataType } from '../proto/onnx_pb.js';
 import { numbersOf } from './constants.ts';
 import { findPath, isStandard, type Path, slopedInputs } from './path.ts';
 import { rules } from './rules/rules.ts';
@@ -91,6 +91,14 @@ function reasonAgainst(graph: GraphBuilder, node: NodeProto): string | null {
   switch (opType) {
     case 'BatchNormalization':
       return attribute('training_mode')?.i === 1n ? 'it normalises by the batch instead of stored statistics' : null;
+    case 'Cast': {
+      const to = Number(attribute('to')?.i);
+      const isKept = graph.program.every(({ opType: reader, input: read }) => {
+        return reader === 'Cast' || !read.includes(node.output[0] ?? '');
+      });
+      if (to === TensorProto_DataType.FLOAT || isKept) return null;
+      return `what follows is computed in ${TensorProto_DataType[to]}, and gradients are in float32 here`;
+    }
     case 'Dropout': {
       const training = input[2] ?? '';
       if (training === '' || numbersOf(graph, training)?.[0] === 0) return null;

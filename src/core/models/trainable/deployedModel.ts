@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { clone, create, toBinary } from '@bufbuild/protobuf';
 import { temporaryName } from '../../data/files.ts';
+import { valueInfo } from '../../engine/graph.ts';
 import {
   type GraphProto,
   type ModelProto,
@@ -18,7 +19,8 @@ import { writeFileAtomic } from '../../runs/atomicFile.ts';
 import { bytesOfTensor, externalPlace } from '../onnxTensors.ts';
 import { bytesOfFloats, withBytes } from './loadedTensors.ts';
 import type { StartModel } from './startModel.ts';
-import type { Subgraph } from './subgraph.ts';
+import { refused, type Subgraph } from './subgraph.ts';
+import { poolingNodes, type TokenPooling } from './tokenPooling.ts';
 import type { Weight } from './weights.ts';
 import type { TensorUse } from './weightUses.ts';
 
@@ -38,13 +40,26 @@ export class DeployedModel {
   readonly #output: string;
   /** By name of the weight. */
   readonly #weights: ReadonlyMap<string, Weight>;
+  readonly #pooling: ReturnType<typeof poolingNodes> | null;
   #temporary: string | null = null;
 
-  constructor(start: StartModel, subgraph: Subgraph, output: string, weights: readonly Weight[]) {
+  constructor(
+    start: StartModel,
+    subgraph: Subgraph,
+    output: string,
+    weights: readonly Weight[],
+    pooling: TokenPooling | null,
+  ) {
+    this.#pooling = pooling === null ? null : poolingNodes(output, pooling);
     this.#start = start;
     this.#subgraph = subgraph;
     this.#output = output;
     this.#weights = new Map(weights.map((weight) => [weight.name, weight]));
+  }
+
+  /** Name of the output of `forInference` that is the embedding. */
+  get inferenceOutput(): string {
+    return this.#pooling?.nodes.at(-1)?.output[0] ?? this.#output;
   }
 
   /** The part that computes the embedding: its bytes, or the path of a temporary file where they are too many. */
@@ -56,6 +71,10 @@ export class DeployedModel {
     const initializer = source.initializer.filter(({ name }) => this.#subgraph.tensors.has(name));
     const bytes = initializer.reduce((sum, tensor) => sum + (bytesOfTensor(tensor) ?? 0), 0);
     if (bytes > MAX_BYTES_IN_MEMORY) {
+      if (this.#pooling !== null) {
+        const what = 'it is too large to put the pooling of its token vectors behind it';
+        throw refused(this.#start.file, what, 'Export it with its pooling.');
+      }
       this.#temporary ??= await mkdtemp(path.join(os.tmpdir(), 'backcompat-model-'));
       return this.write(this.#temporary, weights);
     }
@@ -69,6 +88,11 @@ export class DeployedModel {
     part.node = graph.node.filter((_, index) => needed.has(source.node[index] as NodeProto));
     part.initializer = [...tensors, ...added.map(({ tensor, name }) => withData(tensor, weights[name]))];
     part.output = graph.output.filter(({ name }) => name === this.#output);
+    if (this.#pooling !== null) {
+      part.node.push(...this.#pooling.nodes);
+      part.initializer.push(...this.#pooling.constants);
+      part.output = [valueInfo(this.inferenceOutput, 'float32', ['items', 'dimension'])];
+    }
     return toBinary(ModelProtoSchema, this.#modelWith(part));
   }
 
@@ -151,12 +175,15 @@ export class DeployedModel {
       .filter(({ input }) => this.#subgraph.sourceOf(input) === tensor);
   }
 
-  /** Values of every tensor that is written: the weights given, and the old ones for what keeps them. */
+  /** Values of every tensor that is written: the weights given, those of their twins, and the old ones for what keeps them. */
   #valuesOf(weights: Weights): Weights {
     const kept = [...this.#weights.values()]
       .filter(({ name, tensor, mayBeMerged }) => mayBeMerged && name === tensor)
       .map(({ tensor, data }) => [unchanged(tensor), data] as const);
-    return { ...Object.fromEntries(kept), ...weights };
+    const twins = [...this.#weights.values()].flatMap(({ name, twins: names, data }) =>
+      names.map((twin) => [twin, weights[name] ?? data] as const),
+    );
+    return { ...Object.fromEntries([...kept, ...twins]), ...weights };
   }
 }
 

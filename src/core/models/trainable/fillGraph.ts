@@ -1,15 +1,9 @@
-import { create } from '@bufbuild/protobuf';
 import type { GraphFacts } from '../../engine/differentiation/differentiate.ts';
 import type { ElementType, GraphBuilder, Value } from '../../engine/graph.ts';
-import {
-  type NodeProto,
-  type TensorProto,
-  TensorProto_DataType,
-  TensorProtoSchema,
-} from '../../engine/proto/onnx_pb.js';
+import type { NodeProto, TensorProto } from '../../engine/proto/onnx_pb.js';
 import { signatureOf } from '../onnxFile.ts';
 import { opsetOf } from './checkTrainable.ts';
-import { bytesOfFloats, type LoadedTensors, withBytes } from './loadedTensors.ts';
+import { floatTensor, type LoadedTensors } from './loadedTensors.ts';
 import { attention } from './rewrite/attention.ts';
 import { inferenceForm } from './rewrite/inferenceForm.ts';
 import { nodeRewriter, type RewriteRule, type RewriterContext } from './rewrite/nodeRewriter.ts';
@@ -119,8 +113,7 @@ function constantAdopter(graph: GraphBuilder, { start, subgraph, loaded, chosen,
   const waiting = new Map<string, () => TensorProto>();
   for (const [name, tensor] of subgraph.tensors) waiting.set(name, () => loaded.inside(tensor));
   for (const { name, shape, data } of leftOut) {
-    const empty = create(TensorProtoSchema, { name, dims: shape.map(BigInt), dataType: TensorProto_DataType.FLOAT });
-    waiting.set(name, () => withBytes(empty, bytesOfFloats(data)));
+    waiting.set(name, () => floatTensor(name, shape, data));
   }
   for (const { name } of chosen) waiting.delete(name);
   let bytes = 0;

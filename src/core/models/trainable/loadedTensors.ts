@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { throwIfCancelled } from '../../contract/errors.ts';
-import { type TensorProto, TensorProtoSchema } from '../../engine/proto/onnx_pb.js';
+import { type TensorProto, TensorProto_DataType, TensorProtoSchema } from '../../engine/proto/onnx_pb.js';
 import type { StartModel } from './startModel.ts';
 import { isFloat32, refused, type Subgraph } from './subgraph.ts';
 
@@ -47,4 +47,10 @@ export function bytesOfFloats({ buffer, byteOffset, byteLength }: Float32Array):
 /** A tensor of the same name, type and shape with these little-endian values inside. */
 export function withBytes({ name, dims, dataType }: TensorProto, rawData: Uint8Array): TensorProto {
   return create(TensorProtoSchema, { name, dims: [...dims], dataType, rawData });
+}
+
+/** A float32 tensor of these numbers. */
+export function floatTensor(name: string, shape: readonly number[], data: Float32Array): TensorProto {
+  const empty = create(TensorProtoSchema, { name, dims: shape.map(BigInt), dataType: TensorProto_DataType.FLOAT });
+  return withBytes(empty, bytesOfFloats(data));
 }

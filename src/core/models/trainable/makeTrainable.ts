@@ -11,6 +11,7 @@ import { type MeasuredGraph, measureFacts } from './measureFacts.ts';
 import type { StartModel } from './startModel.ts';
 import { refused, type Subgraph } from './subgraph.ts';
 import { surveyWeights } from './surveyWeights.ts';
+import { POOLING_OPSET, poolTokens, type TokenPooling } from './tokenPooling.ts';
 import type { TrainableGraph } from './trainableGraph.ts';
 
 /** The vocabulary of a training graph: what every ONNX Runtime since 1.18 reads; a file's later one stays. */
@@ -23,6 +24,7 @@ export async function makeTrainable(
   start: StartModel,
   output: string,
   trainable: TrainableChoice,
+  given: TokenPooling | null = null,
 ): Promise<TrainableGraph> {
   const { file, model } = start;
   const { subgraph, loaded, weights, frozen, notes } = await surveyWeights(start, output);
@@ -31,7 +33,12 @@ export async function makeTrainable(
   const before = await measured(file, runnableOf(model, subgraph, loaded), output);
   const graph = new GraphBuilder('training', Math.max(TRAINING_OPSET, opsetOf(model)));
   const filled = fillGraph(graph, { start, subgraph, loaded, chosen, leftOut, facts: before.facts, output });
-  const embedding = asVectors(graph, filled, before.facts.get(subgraph.sourceOf(output))?.shape ?? []);
+  const outputShape = before.facts.get(output)?.shape ?? [];
+  if (given !== null) checkPooling(start, outputShape);
+  // A model that does not look at its mask has none that could be fed.
+  const hasMask = subgraph.inputs.some(({ name }) => name === given?.mask);
+  const pooling = given === null || hasMask ? given : { ...given, mask: null };
+  const embedding = pooling === null ? asVectors(graph, filled, outputShape) : poolTokens(graph, filled, pooling);
   const parameters = [...chosen].map(({ name, shape, data }) => ({ name, value: name as Value, shape, data }));
   const inputs = subgraph.inputs.map(signatureOf).map(({ name, type, shape }) => ({
     name,
@@ -49,7 +56,7 @@ export async function makeTrainable(
     },
     embedding,
   );
-  checkSame(file, before, after);
+  if (pooling === null) checkSame(file, before, after);
   const shape = after.facts.get(embedding)?.shape ?? [];
   const [, dimension] = shape;
   if (shape.length !== 2 || typeof dimension !== 'number') {
@@ -59,7 +66,7 @@ export async function makeTrainable(
       'Name the output that is the embedding, or export the model with its pooling.',
     );
   }
-  const deployed = new DeployedModel(start, subgraph, output, weights);
+  const deployed = new DeployedModel(start, subgraph, output, weights, pooling);
   const kept = Object.fromEntries(leftOut.map(({ name, data }) => [name, data]));
   return {
     graph,
@@ -67,7 +74,7 @@ export async function makeTrainable(
     inputs,
     embedding,
     dimension,
-    output,
+    output: deployed.inferenceOutput,
     parameters,
     frozen: [...frozen, ...leftOut.map(({ name, shape }) => ({ name, shape, reason: 'left out by `trainable`' }))],
     notes,
@@ -75,6 +82,14 @@ export async function makeTrainable(
     write: (folder, given) => deployed.write(folder, { ...kept, ...given }),
     close: () => deployed.close(),
   };
+}
+
+function checkPooling({ file, model }: StartModel, shape: readonly unknown[]): void {
+  const remedy = 'Export the model with its pooling, or name another "output".';
+  if (shape.length !== 3)
+    throw refused(file, `its output has ${shape.length} axes, and vectors of tokens have three`, remedy);
+  const opset = opsetOf(model);
+  if (opset < POOLING_OPSET) throw refused(file, `pooling cannot be put behind opset ${opset}`, remedy);
 }
 
 /** Drops axes of 1 behind a vector, as audits do. */

@@ -1,6 +1,7 @@
 import type { TrainableChoice } from './chooseWeights.ts';
 import { makeTrainable } from './makeTrainable.ts';
 import { openStart } from './startModel.ts';
+import type { TokenPooling } from './tokenPooling.ts';
 import type { TrainableGraph } from './trainableGraph.ts';
 
 /**
@@ -14,10 +15,16 @@ import type { TrainableGraph } from './trainableGraph.ts';
  * @param output name of the output that is the embedding, [n, dimension]
  * @param trainable `all`; `embedding`: the last linear layer and what is behind it; or patterns over the names of weights, of their
  *   nodes and of the PyTorch modules that these came from (`*` any characters, `?` one; what follows a "." or "/" may be left out)
+ * @param pooling how an output of token vectors [n, tokens, d] becomes one vector, as an audit pools it; the written file keeps its output
  * @throws BackcompatError `not-found`, `bad-file` (not ONNX, weights missing or of another size), `bad-model` (a fixed batch, quantised
  *   or half-precision weights, an operator that cannot be brought to its form, a model that does not run, no vector an item),
  *   `bad-config` (a pattern that matches nothing)
  */
-export async function openTrainable(file: string, output: string, trainable: TrainableChoice): Promise<TrainableGraph> {
-  return makeTrainable(await openStart(file), output, trainable);
+export async function openTrainable(
+  file: string,
+  output: string,
+  trainable: TrainableChoice,
+  pooling: TokenPooling | null = null,
+): Promise<TrainableGraph> {
+  return makeTrainable(await openStart(file), output, trainable, pooling);
 }

@@ -34,7 +34,7 @@ export interface TrainableGraph {
   /** [n, dimension]. */
   readonly embedding: Value;
   readonly dimension: number;
-  /** Name of the embedding in the deployed model, where axes of 1 may follow it. */
+  /** Name of the embedding in what `inferenceModel` gives, where axes of 1 may follow it. */
   readonly output: string;
   readonly parameters: readonly GraphParameter[];
   readonly frozen: readonly FrozenTensor[];

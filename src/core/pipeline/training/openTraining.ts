@@ -12,7 +12,7 @@ import type { Evaluator } from '../../training/evaluator.ts';
 import { hashItems } from '../loadPair.ts';
 import { type NamedCheckpoint, namedCheckpoint } from '../namedCheckpoint.ts';
 import { itemLoader, loadItems } from '../pairDefinition.ts';
-import { TRAINING_VERSION, type TrainingInputs } from './trainingInputs.ts';
+import { blockInputs, TRAINING_VERSION, type TrainingInputs } from './trainingInputs.ts';
 import type { TrainingPlan } from './trainingPlan.ts';
 import { type OpenStart, openStart } from './trainingStart.ts';
 import type { TrainHooks, TrainRequest } from './trainRequest.ts';
@@ -145,9 +145,7 @@ async function open(
     criterionMetric: protocol.criterionMetric,
     namedParagon,
     inputs: {
-      ...Object.fromEntries(
-        Object.entries(block).map(([key, value]) => [`training.${plan.name}.${key}`, JSON.stringify(value)]),
-      ),
+      ...blockInputs(plan.name, block),
       'the seed': String(plan.seed),
       'the training items': content.digest('hex'),
       'the start': start.identity,

@@ -1,6 +1,7 @@
 import { BackcompatError } from '../../contract/errors.ts';
 import type { TrainingRecord } from '../../contract/training.ts';
 import type { VectorSource } from '../../data/vectorSource.ts';
+import { findClassifier } from '../../models/trainable/findClassifier.ts';
 import type { ItemFields } from '../../training/data/batchSource.ts';
 import { classStatistics } from '../../training/heads/classStatistics.ts';
 import type { Head } from '../../training/heads/head.ts';
@@ -62,7 +63,7 @@ export async function partObjective(
         vectors,
         labelOf: labels,
         classNames,
-        findClassifier: null,
+        findClassifier: checkpoint.kind === 'onnx' ? findClassifier : null,
         newHead: head,
         cacheFolder,
         signal,

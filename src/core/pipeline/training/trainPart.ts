@@ -1,7 +1,9 @@
 import path from 'node:path';
 import type { EpochFigures, TrainingPart } from '../../contract/training.ts';
 import { TRAINING_FILES } from '../../contract/training.ts';
+import type { ItemSet } from '../../data/itemSet.ts';
 import { writeFileAtomic } from '../../runs/atomicFile.ts';
+import type { BatchSource } from '../../training/data/batchSource.ts';
 import { createBatchSource } from '../../training/data/createBatchSource.ts';
 import { embedInOrder } from '../../training/data/embedInOrder.ts';
 import { trainedHead } from '../../training/heads/head.ts';
@@ -9,9 +11,8 @@ import { writeHead } from '../../training/heads/headFile.ts';
 import { openStates } from '../../training/loop/states/openStates.ts';
 import { type LoopResult, type LoopState, trainModel } from '../../training/loop/trainModel.ts';
 import { NEW_HEAD } from '../../training/objectives/classification.ts';
-import { createOnnxTrainer } from '../../training/onnxTrainer.ts';
-import { createTfjsTrainer } from '../../training/tfjsTrainer.ts';
-import type { CreateTrainer, Trainer } from '../../training/trainer.ts';
+import type { Trainer } from '../../training/trainer.ts';
+import { openPartTrainer, type PartTrainer } from './openPartTrainer.ts';
 import type { OpenTraining } from './openTraining.ts';
 import { type PartObjective, partObjective } from './partObjective.ts';
 import { identityOf } from './trainingInputs.ts';
@@ -48,12 +49,13 @@ export async function trainPart(
   const opened: { close(): Promise<void> }[] = [];
   try {
     progress.phase(`Preparing ${part.title}`);
-    const { trainer, made } = await openTrainer(plan, part, training, request, hooks);
-    opened.push(trainer);
+    const { dimension } = training.start;
+    const made = await partObjective(plan, part, training, dimension, request, hooks);
+    const { trainer, inputsOf } = await openPartTrainer(plan, made.objective, training, request, hooks, opened);
     for (const note of trainer.notes) progress.log('info', `${part.title}: ${note}`);
     const { seed, batchSize, itemsPerClass } = plan;
     const source = createBatchSource(training.items, {
-      inputs: training.start.inputsOf(training.items, plan.augmentation),
+      inputs: await inputsOf(training.items, plan.augmentation),
       fields: made.fields,
       batchSize,
       seed,
@@ -66,7 +68,7 @@ export async function trainPart(
       parameters: counted(trainer),
       oldHead: made.oldHead,
     });
-    const evaluate = heldOutFigures(plan, training, trainer, hooks, opened);
+    const evaluate = await heldOutFigures(plan, training, trainer, inputsOf, hooks, opened);
     const folder = path.join(request.directory, part.folder);
     const states = openStates<LoopState>(
       path.join(folder, TRAINING_FILES.states),
@@ -120,56 +122,29 @@ export async function clearStates(directory: string, part: Pick<TrainingPart, 'f
   await openStates(path.join(directory, part.folder, TRAINING_FILES.states), '').clear();
 }
 
-const engines: Record<'onnx' | 'tfjs', CreateTrainer> = { onnx: createOnnxTrainer, tfjs: createTfjsTrainer };
-
-async function openTrainer(
-  plan: TrainingPlan,
-  part: PlannedPart,
-  training: OpenTraining,
-  request: TrainRequest,
-  hooks: TrainHooks,
-): Promise<{ trainer: Trainer; made: PartObjective }> {
-  const { start, engine, dimension } = training.start;
-  const createTrainer = hooks.createTrainer ?? engines[engine];
-  const made = await partObjective(plan, part, training, dimension, request, hooks);
-  const trainer = await createTrainer({
-    start,
-    trainable: plan.trainable,
-    objective: made.objective,
-    optimizer: plan.optimizer,
-    clipNorm: plan.clipNorm,
-    threads: request.threads,
-    lowMemory: false,
-  });
-  return { trainer, made };
-}
-
 /** Held-out figures with the trainer's present weights; null where nothing is held out. */
-function heldOutFigures(
+async function heldOutFigures(
   { batchSize, seed }: TrainingPlan,
-  { evaluator, start }: OpenTraining,
+  { evaluator }: OpenTraining,
   trainer: Trainer,
+  inputsOf: PartTrainer['inputsOf'],
   { progress, signal }: TrainHooks,
   opened: { close(): Promise<void> }[],
 ) {
   if (evaluator === null) return null;
-  const sources = new Map(
-    [...new Set([evaluator.queries, evaluator.gallery])].map((items) => {
-      const inputs = start.inputsOf(items, null);
-      const source = createBatchSource(items, { inputs, fields: {}, batchSize, seed, itemsPerClass: null });
-      opened.push(source);
-      return [items, source];
-    }),
-  );
+  const sources = new Map<ItemSet, BatchSource>();
+  for (const items of new Set([evaluator.queries, evaluator.gallery])) {
+    const inputs = await inputsOf(items, null);
+    const source = createBatchSource(items, { inputs, fields: {}, batchSize, seed, itemsPerClass: null });
+    opened.push(source);
+    sources.set(items, source);
+  }
+  const between = { signal, breathe: () => progress.breathe() };
   return () =>
-    evaluator.evaluate(
-      (items) =>
-        embedInOrder(sources.get(items) as NonNullable<ReturnType<typeof sources.get>>, trainer, {
-          signal,
-          breathe: () => progress.breathe(),
-        }),
-      { progress, signal },
-    );
+    evaluator.evaluate((items) => embedInOrder(sources.get(items) as BatchSource, trainer, between), {
+      progress,
+      signal,
+    });
 }
 
 function counted({ parameters }: Trainer): { trained: number; frozen: number } {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { quotedList } from '../../config/closest.ts';
+import type { TrainingDefinition } from '../../config/schema.ts';
 import { BackcompatError } from '../../contract/errors.ts';
 import { TRAINING_FILES } from '../../contract/training.ts';
 import { writeFileAtomic } from '../../runs/atomicFile.ts';
@@ -14,6 +15,13 @@ export type TrainingInputs = Readonly<Record<string, string>>;
 
 /** Of everything between files and weights that no config says; raised when other weights come out. */
 export const TRAINING_VERSION = 1;
+
+/** What the config's block says of it, by key. */
+export function blockInputs(name: string, block: TrainingDefinition): TrainingInputs {
+  return Object.fromEntries(
+    Object.entries(block).map(([key, value]) => [`training.${name}.${key}`, JSON.stringify(value)]),
+  );
+}
 
 export function identityOf(inputs: TrainingInputs): string {
   return createHash('sha256')
@@ -48,7 +56,8 @@ export async function checkInputs(directory: string, inputs: TrainingInputs): Pr
   );
 }
 
-async function readInputs(directory: string): Promise<TrainingInputs | null> {
+/** What a run wrote down of what it depends on; null for none. @throws BackcompatError `bad-file` */
+export async function readInputs(directory: string): Promise<TrainingInputs | null> {
   const file = path.join(directory, TRAINING_FILES.inputs);
   try {
     return JSON.parse(await readFile(file, 'utf8')) as TrainingInputs;

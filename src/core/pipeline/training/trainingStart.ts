@@ -103,7 +103,12 @@ async function startOfCheckpoint(loaded: LoadedConfig, name: string, threads: nu
   const { preprocess, tokenizer } = rest;
   try {
     return {
-      start: { kind: 'file', file: path.resolve(folder, definition.model), output: checkpoint.output },
+      start: {
+        kind: 'file',
+        file: path.resolve(folder, definition.model),
+        output: checkpoint.output,
+        pooling: checkpoint.encoder.takes === 'texts' ? checkpoint.encoder.pooling : null,
+      },
       engine: checkpoint.kind === 'onnx' ? 'onnx' : 'tfjs',
       dimension: checkpoint.dimension,
       inputsOf: (items, augmentation) => checkpointInputs(checkpoint, items, augmentation),

@@ -1,4 +1,4 @@
-import { BackcompatError, cancelledError } from '../../contract/errors.ts';
+import { BackcompatError, isCancellation, throwIfCancelled } from '../../contract/errors.ts';
 import type { Progress, RunEvent } from '../../contract/runs.ts';
 import type { EpochFigures } from '../../contract/training.ts';
 import type { BatchSource } from '../data/batchSource.ts';
@@ -107,9 +107,9 @@ export async function trainModel(
   /** @returns whether to end here, paused */
   async function comeUp(): Promise<boolean> {
     await progress.breathe();
-    if (!signal.aborted && !pause.aborted) return false;
+    throwIfCancelled(signal);
+    if (!pause.aborted) return false;
     await save();
-    if (signal.aborted) throw cancelledError();
     return true;
   }
 
@@ -162,44 +162,54 @@ export async function trainModel(
     progress.update(step, totalSteps, 'steps');
   }
 
-  if (loop.figures.length === 0) {
-    const figures = await measure(0, learningRateAt(schedule, 0));
-    await close(figures);
-    await save();
-    await hooks.onEpoch(figures, loop.figures);
-  }
-  const saveEvery = 1000 * (settings.saveEverySeconds ?? SAVE_EVERY_SECONDS);
-  while (!loop.isOver && loop.epoch <= epochs) {
-    if (await comeUp()) return told('paused', loop.epoch - 1);
-    for await (const batch of source.batches(loop.epoch, loop.position, signal)) {
-      const learningRate = learningRateAt(schedule, stepOf(loop));
-      const stepStart = performance.now();
-      const result = await trainer.step(batch, learningRate);
-      take(result, (performance.now() - stepStart) / 1000, learningRate);
+  async function train(): Promise<LoopResult> {
+    if (loop.figures.length === 0) {
+      const figures = await measure(0, learningRateAt(schedule, 0));
+      await close(figures);
+      await save();
+      await hooks.onEpoch(figures, loop.figures);
+    }
+    const saveEvery = 1000 * (settings.saveEverySeconds ?? SAVE_EVERY_SECONDS);
+    while (!loop.isOver && loop.epoch <= epochs) {
       if (await comeUp()) return told('paused', loop.epoch - 1);
-      if (performance.now() - lastSave >= saveEvery && loop.position < source.batchesPerEpoch) await save();
+      for await (const batch of source.batches(loop.epoch, loop.position, signal)) {
+        const learningRate = learningRateAt(schedule, stepOf(loop));
+        const stepStart = performance.now();
+        const result = await trainer.step(batch, learningRate);
+        take(result, (performance.now() - stepStart) / 1000, learningRate);
+        if (await comeUp()) return told('paused', loop.epoch - 1);
+        if (performance.now() - lastSave >= saveEvery && loop.position < source.batchesPerEpoch) await save();
+      }
+      if (loop.position !== source.batchesPerEpoch) {
+        throw new BackcompatError('internal', `Epoch ${loop.epoch} ended after ${loop.position} steps.`);
+      }
+      const figures = await measure(loop.epoch, learningRateAt(schedule, stepOf(loop) - 1));
+      await close(figures);
+      loop.isOver = meetsTax(figures, stopEarly) || runsOutOfPatience(figures.epoch, loop.best, stopEarly);
+      loop.epoch++;
+      loop.position = 0;
+      loop.sums = { loss: 0, terms: {}, seconds: 0 };
+      // The state first: figures that were told are never taken back by a kill.
+      await save();
+      await hooks.onEpoch(figures, loop.figures);
     }
-    if (loop.position !== source.batchesPerEpoch) {
-      throw new BackcompatError('internal', `Epoch ${loop.epoch} ended after ${loop.position} steps.`);
+    const last = loop.epoch - 1;
+    const outcome = loop.isOver && last < epochs ? 'stopped-early' : 'done';
+    const best = stopEarly.patience === null ? null : await states.best();
+    if (best !== null && loop.best !== null && !meetsTax(loop.figures.at(-1) as EpochFigures, stopEarly)) {
+      await trainer.restore(best.trainer);
+      return told(outcome, loop.best.epoch);
     }
-    const figures = await measure(loop.epoch, learningRateAt(schedule, stepOf(loop) - 1));
-    await close(figures);
-    loop.isOver = meetsTax(figures, stopEarly) || runsOutOfPatience(figures.epoch, loop.best, stopEarly);
-    loop.epoch++;
-    loop.position = 0;
-    loop.sums = { loss: 0, terms: {}, seconds: 0 };
-    // The state first: figures that were told are never taken back by a kill.
-    await save();
-    await hooks.onEpoch(figures, loop.figures);
+    return told(outcome, last);
   }
-  const last = loop.epoch - 1;
-  const outcome = loop.isOver && last < epochs ? 'stopped-early' : 'done';
-  const best = stopEarly.patience === null ? null : await states.best();
-  if (best !== null && loop.best !== null && !meetsTax(loop.figures.at(-1) as EpochFigures, stopEarly)) {
-    await trainer.restore(best.trainer);
-    return told(outcome, loop.best.epoch);
+
+  try {
+    return await train();
+  } catch (error) {
+    // Also while it waited for a batch or measured: what was trained since the last state counts.
+    if (isCancellation(error) && stepOf(loop) > savedStep) await save();
+    throw error;
   }
-  return told(outcome, last);
 }
 
 const nothingMeasured: HeldOutFigures = {

@@ -1,7 +1,7 @@
 import type { Value } from '../../graph.ts';
 import { putBack, putBackOne } from '../putBack.ts';
 import type { NodeView, Rule, Size } from '../rule.ts';
-import { product, reshape, reshapeLike, sizeOf, sizesFrom, sizeValue, zerosLike } from '../shapes.ts';
+import { product, reshape, reshapeLike, sizesFrom, sizeValue, zerosLike } from '../shapes.ts';
 
 /** ScatterElements adds repeats exactly and in order; ScatterND with add is wrong with two threads. */
 function scatterAdd(n: NodeView, like: Value, indices: Value, updates: Value, axis: number): Value {
@@ -14,8 +14,7 @@ function gather(n: NodeView): (Value | null)[] {
   const only = n.numbers(indices);
   if (only?.length === 1) {
     const single = n.rankOf(indices) === 0 ? n.node('Unsqueeze', [n.upstream, n.int64s([axis])]) : n.upstream;
-    if ((n.rankOf(indices) ?? 2) <= 1)
-      return [putBackOne(n, single, axis, only[0] as number, sizeOf(n, x, axis)), null];
+    if ((n.rankOf(indices) ?? 2) <= 1) return [putBackOne(n, single, x, axis, only[0] as number), null];
   }
   return [putBack(n, n.upstream, x, axis, indices), null];
 }

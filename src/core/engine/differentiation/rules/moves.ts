@@ -58,7 +58,7 @@ function slice(n: NodeView): (Value | null)[] {
     before.push(first);
     behind.push(sizeMath(n, 'Sub', sizeMath(n, 'Sub', along, first), sizeMath(n, 'Mul', left, stride)));
   }
-  return [padAlong(n, gradient, axes, [...before, ...behind])];
+  return [padAlong(n, gradient, n.rankOf(x), axes, [...before, ...behind])];
 }
 
 /** First position of a slice, counted from the beginning and inside the axis. */
@@ -89,7 +89,7 @@ function stretched(n: NodeView, a: Value, axis: number, stride: number): Value {
   const rank = n.rankOf(n.input(0));
   if (rank === null) throw n.refuse('the rank of what it cuts is not known');
   const at = axis < 0 ? axis + rank : axis;
-  const wide = padAlong(n, n.node('Unsqueeze', [a, n.int64s([at + 1])]), [at + 1], [0, stride - 1]);
+  const wide = padAlong(n, n.node('Unsqueeze', [a, n.int64s([at + 1])]), rank + 1, [at + 1], [0, stride - 1]);
   const list: Size[] = Array.from({ length: rank }, (_, i) =>
     i < at ? 0 : n.node('Shape', [a], { start: i, end: i + 1 }),
   );
@@ -98,15 +98,15 @@ function stretched(n: NodeView, a: Value, axis: number, stride: number): Value {
 }
 
 function pad(n: NodeView): (Value | null)[] {
-  const [x, amounts] = [n.input(0), n.input(1)];
-  const known = n.numbers(amounts);
-  if (n.text('mode', 'constant') === 'constant') {
-    const negative = known === null ? n.node('Neg', [amounts]) : n.int64s(known.map((amount) => -amount));
-    return [n.node('Pad', [n.upstream, negative, null, n.optional(3)])];
-  }
-  const rank = n.rankOf(x);
-  const axes = n.optional(3) === null ? Array.from({ length: rank ?? 0 }, (_, i) => i) : n.numbers(n.optional(3));
-  if (known === null || rank === null || axes === null) throw n.refuse('the amounts it pads with are not known');
+  const [x, amounts, named] = [n.input(0), n.input(1), n.optional(3)];
+  const [known, rank] = [n.numbers(amounts), n.rankOf(x)];
+  const isConstant = n.text('mode', 'constant') === 'constant';
+  if (isConstant && named === null) return [n.node('Pad', [n.upstream, n.node('Neg', [amounts])])];
+  const axes = named === null ? Array.from({ length: rank ?? 0 }, (_, i) => i) : n.numbers(named);
+  if (known === null || axes === null) throw n.refuse('the amounts or axes it pads are not known');
+  const cut = known.map((amount) => -amount);
+  if (isConstant) return [padAlong(n, n.upstream, rank, axes, cut)];
+  if (rank === null) throw n.refuse('the rank of its input is not known');
   const maps = axes.flatMap((axis, i) => {
     const own = [known[i] ?? 0, known[i + axes.length] ?? 0];
     if (own[0] === 0 && own[1] === 0) return [];

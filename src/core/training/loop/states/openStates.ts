@@ -1,7 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { asBackcompatError, BackcompatError } from '../../../contract/errors.ts';
-import { isLeftover } from '../../../runs/atomicFile.ts';
 import { readState, type SavedState, writeState } from './stateFile.ts';
 
 /** The one before stays until the new one is whole, and may be read if the new one goes bad. */
@@ -65,7 +64,6 @@ export function openStates<Extra>(folder: string, identity: string): TrainingSta
   return {
     async latest(onDamage) {
       const all = await names();
-      for (const leftover of all.filter(isLeftover)) await rm(path.join(folder, leftover), { force: true });
       const states = all.filter((name) => STATE_NAME.test(name));
       for (const [index, name] of states.entries()) {
         try {
