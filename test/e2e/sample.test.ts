@@ -90,13 +90,13 @@ describe('from nothing to a verdict', () => {
       await workbench.command('Backcompat: Try the Sample');
       await workbench.choice(folder).click();
       // Three models are trained first.
-      await page.waitForURL(/backcompat-sample/, { timeout: 8 * minute });
+      await page.waitForURL(/backcompat-sample/, { timeout: 15 * minute });
       await workbench.ready();
       await workbench.openSidebar();
       await row('Pairs', 'v1-v2-independent', 'not audited yet').waitFor();
       await row('Pairs', 'v1-v2-compatible', 'not audited yet').waitFor();
     },
-    10 * minute,
+    17 * minute,
   );
 
   it('audits a pair from the palette; a reload in the middle of the run loses nothing', async () => {
