@@ -10,7 +10,15 @@ import { fileURLToPath } from 'node:url';
 
 const foundation = ['src/core/contract', 'src/core/numeric'];
 const readers = ['src/core/config', 'src/core/data', 'src/core/models', 'src/core/engine', 'src/core/runs'];
-const core = [...foundation, ...readers, 'src/core/audit', 'src/core/training', 'src/core/report', 'src/core/pipeline'];
+const core = [
+  ...foundation,
+  ...readers,
+  'src/core/audit',
+  'src/core/training',
+  'src/core/continual',
+  'src/core/report',
+  'src/core/pipeline',
+];
 const node = 'node:*';
 const tensorflow = ['core', 'layers', 'converter', 'backend-cpu', 'backend-wasm', 'node'].map(
   (part) => `@tensorflow/tfjs-${part}`,
@@ -51,6 +59,7 @@ const rooms = {
   'src/core/audit': [...foundation, ...readers, node],
   // It measures what it trains.
   'src/core/training': [...foundation, ...readers, 'src/core/audit', node, '@tensorflow/tfjs-core'],
+  'src/core/continual': [...foundation, ...readers, 'src/core/audit', 'src/core/training', node, 'zod'],
   'src/core/report': [...foundation, ...readers, 'src/core/audit', node],
   'src/core/pipeline': [...core, node],
   'src/protocol': ['src/core/contract'],
