@@ -3,7 +3,7 @@ import { sharedFloats, sharedIntegers } from '../numeric/sharedArrays.ts';
 import { histogramEdges } from './histogramEdges.ts';
 import type { PairSetup } from './pairSetup.ts';
 import type { RowRanker, ScoredRow } from './retrievalRow.ts';
-import { BINS, type BinAxis, fillBins } from './scoreBins.ts';
+import { BINS, type BinAxis, fillBins, type KeyReading, largestKeyOf } from './scoreBins.ts';
 import type { Matrix } from './vectors.ts';
 
 /** Retrieval figures of one cell, one entry a query (metrics.md section 3). */
@@ -25,11 +25,7 @@ export interface SignedCounts {
 }
 
 /** One query's row of scores in one cell, and how to read it. */
-export interface CellRow extends ScoredRow {
-  /** Key + this = distance (euclidean: squared distance). */
-  keyOffset: number;
-  squared: boolean;
-}
+export interface CellRow extends ScoredRow, KeyReading {}
 
 /** Random pairs that show where a cell's distances lie. */
 const OWN_AXIS_PAIRS = 4000;
@@ -134,6 +130,7 @@ export class CellMeasure {
       offset: 0,
       keyOffset: 0,
       squared: distance === 'euclidean',
+      largestKey: largestKeyOf(distance),
     };
   }
 

@@ -4,7 +4,7 @@ import { vectorsInMemory } from '../data/vectorSource.ts';
 import { type FineAxis, MOST_KEPT } from './distanceCounts.ts';
 import { histogramEdges } from './histogramEdges.ts';
 import { RowScorer } from './retrievalScores.ts';
-import { BINS, type BinAxis, fillBins } from './scoreBins.ts';
+import { BINS, type BinAxis, fillBins, largestKeyOf } from './scoreBins.ts';
 import { BlockReader, type Matrix } from './vectors.ts';
 import type { CellWindows } from './verificationPass.ts';
 import { joinWindows, WHOLE, type Window } from './windowedCounts.ts';
@@ -111,9 +111,9 @@ async function scoreSample(
       const part = { start, size: Math.min(scorer.partQueries, query.rows - start), keys };
       await scorer.score([part], hooks);
       scorer.keyOffsets(part).forEach((keyOffset, row) => {
-        const place = { keyOffset, squared: distance === 'euclidean' };
+        const reading = { keyOffset, squared: distance === 'euclidean', largestKey: largestKeyOf(distance) };
         const at = (start + row) * width;
-        fillBins(keys, row * width, axis, place, bins.subarray(at, at + width));
+        fillBins(keys, row * width, axis, reading, bins.subarray(at, at + width));
       });
     }
   } finally {
