@@ -1,5 +1,6 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
+import { requestPause } from '../core/runs/runDirectory.ts';
 import type { PageHandlers, ReportActions } from '../protocol/messages.ts';
 import { commandText } from './commandLine.ts';
 import { showInConfig } from './configStore.ts';
@@ -30,6 +31,11 @@ export function intentHandlers(services: Services, subject: () => PageSubject): 
   const run = () => ({ run: { directory: subject().directory } });
   return {
     cancelRun: async () => void (await vscode.commands.executeCommand(commandIds.cancelRun, run())),
+    pauseRun: async () => {
+      const { directory } = subject();
+      if (directory !== null) await requestPause(directory);
+    },
+    openReport: async () => void (await vscode.commands.executeCommand(commandIds.openReport, run())),
     openRunFolder: async () => void (await vscode.commands.executeCommand(commandIds.openRunFolder, run())),
     resumeOrRestart: async () => {
       const { directory } = subject();

@@ -5,6 +5,7 @@
  */
 import { parsePreviews } from '../core/contract/previews.ts';
 import { type ItemPreviews, REPORT_FORMAT, REPORT_FORMAT_VERSION, type Report } from '../core/contract/report.ts';
+import { isTrainingPage, type TrainingPage } from './training.ts';
 
 /** What the host can do for this report; the page hides the buttons of the rest. */
 export interface ReportActions {
@@ -50,6 +51,7 @@ export interface PageFailure {
 export type PageState =
   | { kind: 'loading'; phase: string | null }
   | { kind: 'running'; run: RunProgress }
+  | ({ kind: 'training' } & TrainingPage)
   /** `previews`: pictures and texts of the items that the report lists, by id. */
   | { kind: 'report'; report: Report; previews?: ItemPreviews; actions: ReportActions }
   | { kind: 'failed'; failure: PageFailure };
@@ -66,6 +68,9 @@ export interface HostMessage {
 export type PageMessage =
   | { type: 'ready' }
   | { type: 'cancelRun' }
+  | { type: 'pauseRun' }
+  /** The report of the run, in an editor of its own. */
+  | { type: 'openReport' }
   | { type: 'resumeOrRestart' }
   | { type: 'openRunFolder' }
   /** Shows the config, at the rule's line when one is named. */
@@ -106,6 +111,8 @@ export function parsePageMessage(value: unknown): PageMessage | null {
   switch (value.type) {
     case 'ready':
     case 'cancelRun':
+    case 'pauseRun':
+    case 'openReport':
     case 'resumeOrRestart':
     case 'openRunFolder':
     case 'exportHtml':
@@ -206,6 +213,8 @@ function isPageState(value: unknown): value is PageState {
       return isTextOrNull(value.phase);
     case 'running':
       return isRunProgress(value.run);
+    case 'training':
+      return isTrainingPage(value);
     case 'report':
       // A report that is none still is a snapshot: the page says what is wrong with it.
       return isRecord(value.report) && isActions(value.actions);

@@ -13,6 +13,8 @@ describe('parsePageMessage', () => {
   it.each<PageMessage>([
     { type: 'ready' },
     { type: 'cancelRun' },
+    { type: 'pauseRun' },
+    { type: 'openReport' },
     { type: 'resumeOrRestart' },
     { type: 'openRunFolder' },
     { type: 'openConfig' },
