@@ -120,6 +120,19 @@ export class GraphBuilder {
     this.#nodes.push(node);
   }
 
+  /**
+   * Puts other nodes in the place of some.
+   * @param replace writes them and returns the value, made by the last of them, that is now what the node gave; null leaves the node
+   */
+  rewrite(replace: (node: NodeProto) => Value | null): void {
+    for (const node of this.#nodes.splice(0)) {
+      const value = replace(node);
+      const last = this.#nodes.at(-1);
+      if (value === null || last === undefined) this.#nodes.push(node);
+      else last.output = [...node.output];
+    }
+  }
+
   /** Takes a tensor of another graph as a constant under its own name. */
   adoptConstant(tensor: TensorProto): Value {
     this.#take(tensor.name);

@@ -1,4 +1,5 @@
 import { differentiate, type ValueFacts } from '../engine/differentiation/differentiate.ts';
+import { useWinograd } from '../engine/differentiation/winograd.ts';
 import type { Dimension, ElementType, Value } from '../engine/graph.ts';
 import { graphOperations } from '../engine/graphOperations.ts';
 import type { TrainableGraph } from '../models/trainable/trainableGraph.ts';
@@ -90,6 +91,8 @@ export function buildStepGraph(model: TrainableGraph, objective: Objective): Ste
     candidates.map(({ value }) => value),
     facts,
   );
+
+  useWinograd(graph, facts);
 
   const weights: StepWeight[] = [];
   const unused: Omit<StepWeight, 'gradient'>[] = [];

@@ -3,10 +3,19 @@ import { inputGradient, windowOf } from '../convolution.ts';
 import { biasGradient, weightGradients } from '../kernelGradient.ts';
 import type { NodeView, Rule } from '../rule.ts';
 import { sizeOf } from '../shapes.ts';
+import { Winograd } from '../winograd.ts';
 
 function conv(n: NodeView): (Value | null)[] {
   const [x, w, dy] = [n.input(0), n.input(1), n.upstream];
   const window = windowOf(n, x, w);
+  const fast = Winograd.of(n, x, w, window);
+  if (fast !== null) {
+    return n.each(
+      () => fast.inputGradient(dy, w),
+      () => fast.weightGradient(dy, x),
+      () => biasGradient(n, dy, 2),
+    );
+  }
   const gradient = n.needs(0) ? inputGradient(n, dy, x, w, window) : null;
   if (!n.needs(1)) return [gradient, null, n.needs(2) ? biasGradient(n, dy, window.kernel.length) : null];
   const { weights, bias } = weightGradients(n, { dy, x, w, window, bias: n.needs(2) });
