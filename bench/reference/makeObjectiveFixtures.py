@@ -56,6 +56,17 @@ def contrast(f, g, labels, temperature, hardest):
     return torch.stack(losses).mean()
 
 
+def model_coherence(f, g, labels, candidates, candidate_labels):
+    losses = []
+    for i in range(len(labels)):
+        others = (candidate_labels >= 0) & (candidate_labels != labels[i])
+        if labels[i] < 0 or not others.any():
+            continue
+        nearest = (f[i] - candidates[others]).norm(dim=1).min()
+        losses.append(torch.relu((f[i] - g[i]).norm() - nearest + 0.1))
+    return torch.stack(losses).mean()
+
+
 def main():
     generator = torch.Generator().manual_seed(7)
     data = {
@@ -71,6 +82,8 @@ def main():
         "chance": torch.rand(COUNT, generator=generator, dtype=torch.float32).double(),
     }
     data["oldVectors"] = F.normalize(float32(generator, COUNT, DIMENSION).float(), dim=1).double()
+    data["storedVectors"] = F.normalize(float32(generator, CLASSES, DIMENSION), dim=1).float().double()
+    data["fisher"] = float32(generator, COUNT, DIMENSION).abs()
     labels = torch.tensor([i % CLASSES if i % 7 != 6 else -1 for i in range(COUNT)])
     old_labels = torch.tensor([label if label < OLD_CLASSES else -1 for label in labels.tolist()])
     # Beyond the guard of arcface: nearly opposite to its own row.
@@ -93,6 +106,11 @@ def main():
     credible = known & ((g - means[labels.clamp(min=0)]).norm(dim=1) < radii[labels.clamp(min=0)] + 0.75)
     mixed = torch.where((credible & (data["chance"] < 0.6)).unsqueeze(1), g, f)
 
+    # The last class is in no stored gallery.
+    to_centre = torch.where(known & (labels < 3), (f - means[labels.clamp(min=0)]).norm(dim=1), 0)
+    with_stored = torch.cat([g, data["storedVectors"]]), torch.cat([labels, torch.arange(CLASSES)])
+    softened = [torch.softmax(20 * g @ old_rows.T / 2, 1), torch.log_softmax(20 * f @ old_rows.T / 2, 1)]
+
     losses = {
         "linear": cross_entropy(head_logits("linear", 1, 0, x, rows, bias, labels), labels),
         "nsoftmax": cross_entropy(head_logits("nsoftmax", 20, 0, x, rows, None, labels), labels),
@@ -106,6 +124,12 @@ def main():
         "contrastive": 0.5 * contrast(f, g, labels, 0.1, 3),
         "mixbct": cross_entropy(20 * mixed @ F.normalize(rows, dim=1).T, labels),
         "advbct-boundary": 2 * excess.mean(),
+        "model coherence": 10 * model_coherence(f, g, labels, g, labels),
+        "model coherence, stored vectors": 10 * model_coherence(f, g, labels, *with_stored),
+        "data coherence": 2 * to_centre.sum() / COUNT,
+        "data coherence, code": 2 * (to_centre**2).sum() / COUNT,
+        "without forgetting": -0.5 * (softened[0] * softened[1]).sum(1).mean(),
+        "consolidation": 100 / 2 * (data["fisher"] * (x - g) ** 2).sum(),
     }
     assert 2 < len(excess) < int(known.sum()) and 2 < int((credible & (data["chance"] < 0.6)).sum()) < COUNT
 

@@ -18,7 +18,7 @@ export function stepOf(objective: Objective, { embedding, fields, parameters = {
       ...Object.fromEntries(objective.parameters.map(({ name, shape, data }) => [name, plain(data, shape)])),
       ...parameters,
     },
-    modelParameters: {},
+    modelParameters: { weights: embedding },
   };
 }
 

@@ -12,14 +12,21 @@ import { tfjsRuntime } from '../../src/core/engine/tfjsRuntime.ts';
 import type { ClassStatistics } from '../../src/core/training/heads/classStatistics.ts';
 import { type Head, type HeadKind, headForm } from '../../src/core/training/heads/head.ts';
 import {
+  type ClassMeans,
+  dataCoherenceTerm,
+  modelCoherenceTerm,
+} from '../../src/core/training/objectives/coherence.ts';
+import {
   createObjective,
   type ObjectiveSettings,
   type OldSide,
   objectiveSettings,
   resolveOldSpace,
 } from '../../src/core/training/objectives/createObjective.ts';
+import { distillationTerm } from '../../src/core/training/objectives/influence.ts';
 import type { Objective, ObjectiveStep } from '../../src/core/training/objectives/objective.ts';
-import { composeObjective } from '../../src/core/training/objectives/term.ts';
+import { composeObjective, type ObjectiveTerm } from '../../src/core/training/objectives/term.ts';
+import { weightPenaltyTerm } from '../../src/core/training/objectives/weightPenalty.ts';
 import { plainLoss, type StepData } from './objectiveData.ts';
 import { type Plain, plain } from './plainOperations.ts';
 
@@ -71,6 +78,15 @@ function objectiveOf(settings: Partial<ObjectiveSettings>, head: Head | null, ol
   return createObjective(all, { head, old: { space, head: null, statistics, ...old } });
 }
 
+const alone = (term: ObjectiveTerm): Objective => composeObjective(term.name, [term]);
+const equal = resolveOldSpace(null, dimension, dimension);
+/** The last class is in no stored gallery. */
+const centres: ClassMeans = { classes, dimension, means: float32('means'), isKnown: Int32Array.of(1, 1, 1, 0) };
+const stored = { vectors: float32('storedVectors'), labels: Int32Array.of(0, 1, 2, 3) };
+const memory = {
+  weights: { shape: [count, dimension], weights: float32('oldVectors'), fisher: float32('fisher') },
+};
+
 /** The compatibility term alone: without a new head there is no classification. */
 const objectives: Record<string, Objective> = {
   linear: objectiveOf({ method: 'independent' }, headOf('linear')),
@@ -87,6 +103,12 @@ const objectives: Record<string, Objective> = {
   l2: objectiveOf({ method: 'l2', lambda: 2 }, null),
   contrastive: objectiveOf({ method: 'contrastive', lambda: 0.5, contrastive: { temperature: 0.1, hardest: 3 } }, null),
   mixbct: objectiveOf({ method: 'mixbct', mixbct: { share: 0.6 } }, headOf('nsoftmax')),
+  'model coherence': alone(modelCoherenceTerm(equal, 10)),
+  'model coherence, stored vectors': alone(modelCoherenceTerm(equal, 10, stored)),
+  'data coherence': alone(dataCoherenceTerm(equal, centres, 2, 'paper')),
+  'data coherence, code': alone(dataCoherenceTerm(equal, centres, 2, 'code')),
+  'without forgetting': alone(distillationTerm(oldHead, equal, 0.5, 2)),
+  consolidation: alone(weightPenaltyTerm(memory, 100)),
   'advbct-boundary': objectiveOf({ method: 'advbct-boundary', lambda: 2 }, null),
 };
 
@@ -126,7 +148,7 @@ async function differentiatedByOnnx(objective: Objective): Promise<Differentiate
     embedding,
     fields: fields as ObjectiveStep<Value>['fields'],
     parameters,
-    modelParameters: {},
+    modelParameters: { weights: embedding },
   });
   const loss = Object.values(terms).reduce((sum, term) => graph.node('Add', [sum, term]), graph.scalar(0));
   const trained = objective.parameters.filter(({ isTrained }) => isTrained).map(({ name }) => name);
@@ -173,7 +195,7 @@ async function differentiatedByTfjs(objective: Objective): Promise<Differentiate
         embedding,
         fields: fields as ObjectiveStep<Tensor>['fields'],
         parameters,
-        modelParameters: {},
+        modelParameters: { weights: embedding },
       });
       return tf.addN(Object.values(terms)) as Scalar;
     };
