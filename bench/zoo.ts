@@ -29,7 +29,7 @@ const SCALE = 10;
 const CLASSES = 4;
 const ITEMS = 16;
 /** Below this share of the largest gradient one is nought to PyTorch, too (the bias of keys in attention). */
-const ZERO_GRADIENT = 1e-6;
+const ZERO_GRADIENT = 1e-5;
 
 interface Entry {
   folder: string;
