@@ -5,7 +5,7 @@ import { type CrossFit, crossFit } from './crossFit.ts';
 import { type InequalityFigures, type InequalityHooks, measureInequalities } from './inequalities.ts';
 import { makePairSetup } from './pairSetup.ts';
 import { sampleRows } from './sampling.ts';
-import { BlockReader, formFor, loadMatrix, type Matrix } from './vectors.ts';
+import { BlockReader, formFor, heldSource, loadMatrix, type Matrix } from './vectors.ts';
 
 export interface ReferenceRequest {
   input: AuditInput;
@@ -39,7 +39,7 @@ const JITTER = 0.01;
 
 /**
  * Measures the references on a seeded, stratified sample of the audited queries against the whole
- * old gallery. Reads the gallery once for each.
+ * old gallery. Reads the gallery once for each, or once where it is small.
  * @throws BackcompatError `cancelled`, and what the sources throw
  */
 export async function measureReferences(request: ReferenceRequest, hooks: InequalityHooks): Promise<ReferenceFigures> {
@@ -52,13 +52,14 @@ export async function measureReferences(request: ReferenceRequest, hooks: Inequa
   const oldQuery = await loadMatrix(vectors.oldQuery, form, rows);
   const newQuery = await loadMatrix(vectors.crossQuery ?? vectors.newQuery, form, rows);
   const setup = makePairSetup(queries, gallery, rows);
+  const held = await heldSource(vectors.oldGallery, form);
   const measure = (query: Matrix): Promise<InequalityFigures> =>
     measureInequalities(
       {
         distance,
         oldQuery,
         newQuery: query,
-        gallery: new BlockReader(vectors.oldGallery, form, Math.ceil(BLOCK_VALUES / form.columns)),
+        gallery: new BlockReader(held.source, held.form, Math.ceil(BLOCK_VALUES / form.columns)),
         setup,
         epsilons: protocol.epsilons,
         worstPairs: 0,

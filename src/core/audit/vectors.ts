@@ -1,6 +1,6 @@
 import { BackcompatError } from '../contract/errors.ts';
 import type { Distance } from '../contract/report.ts';
-import type { VectorSource } from '../data/vectorSource.ts';
+import { type VectorSource, vectorsInMemory } from '../data/vectorSource.ts';
 
 /** Row-major float32 vectors, rows x columns. */
 export interface Matrix {
@@ -57,13 +57,31 @@ const WHOLE_VALUES = 33_554_432;
 /** Values of a block of a larger one: 8 MB, beside blocks of scores of the same order. */
 const BLOCK_VALUES = 2_097_152;
 
+function fitsWhole({ count }: VectorSource, { columns }: VectorForm): boolean {
+  return count * columns <= WHOLE_VALUES;
+}
+
+/** A source for several passes in the given form: brought into it in memory where it is no larger than one block of a search. */
+export async function heldSource(
+  source: VectorSource,
+  form: VectorForm,
+): Promise<{ source: VectorSource; form: VectorForm }> {
+  if (!fitsWhole(source, form)) return { source, form };
+  const { values } = await loadMatrix(source, form);
+  const held = vectorsInMemory(source.name, values, form.columns);
+  return { source: held, form: { columns: form.columns, normalise: false } };
+}
+
 /** The reader of a gallery that many queries search. */
 export function searchReader(source: VectorSource, form: VectorForm): BlockReader {
-  const whole = source.count * form.columns <= WHOLE_VALUES;
+  const whole = fitsWhole(source, form);
   return new BlockReader(source, form, whole ? source.count : Math.floor(BLOCK_VALUES / form.columns));
 }
 
-/** Streams a source block by block in the given form; one buffer is reused, so use a block before the next. */
+/**
+ * Streams a source block by block in the given form; one buffer is reused, so use a block before the next. What is one
+ * block is read once.
+ */
 export class BlockReader {
   readonly source: VectorSource;
   readonly form: VectorForm;
@@ -72,6 +90,8 @@ export class BlockReader {
   readonly #values: Float32Array;
   /** 1 / length of each row once it was read (0 before): galleries are read many times. */
   readonly #scales: Float64Array | null;
+  /** The one block, once it was read. */
+  #whole: Matrix | null = null;
 
   constructor(source: VectorSource, form: VectorForm, blockRows: number) {
     this.source = source;
@@ -85,12 +105,15 @@ export class BlockReader {
 
   /** Rows [start, start + blockRows), fewer at the end. */
   async read(start: number): Promise<Matrix> {
+    if (this.#whole !== null) return this.#whole;
     const rows = Math.min(this.blockRows, this.source.count - start);
     const raw = this.#raw ?? this.#values;
     await this.source.read(start, rows, raw);
     const scales = this.#scales?.subarray(start, start + rows) ?? null;
     shapeRows(raw, this.source, rows, this.form, this.#values, scales, (row) => start + row + 1);
-    return { rows, columns: this.form.columns, values: this.#values.subarray(0, rows * this.form.columns) };
+    const block = { rows, columns: this.form.columns, values: this.#values.subarray(0, rows * this.form.columns) };
+    if (rows === this.source.count) this.#whole = block;
+    return block;
   }
 }
 

@@ -7,7 +7,7 @@ import type { MeasuredPair, MeasureHooks, MeasureOptions } from '../measurePair.
 import { makePairSetup } from '../pairSetup.ts';
 import type { PerQuery } from '../retrieval.ts';
 import { sampleRows } from '../sampling.ts';
-import { formFor, loadMatrix, type Matrix } from '../vectors.ts';
+import { formFor, loadMatrix, type Matrix, searchReader } from '../vectors.ts';
 import { backfillRemedy } from './backfillRemedy.ts';
 import { type JudgedQueries, judgeMapped, pickQueries } from './judgeQueries.ts';
 import { matchDistances } from './sameClassPairs.ts';
@@ -60,6 +60,7 @@ export async function estimateRemedies(
   ];
   const all: JudgedQueries = {
     ...judged,
+    gallery: searchReader(input.vectors.oldGallery, crossForm),
     oldDistances,
     oldOld: pickQueries(measured.cells.get('oldOld') as PerQuery, indices),
   };

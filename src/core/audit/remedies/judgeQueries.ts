@@ -6,7 +6,7 @@ import type { MeasureHooks, MeasureOptions } from '../measurePair.ts';
 import type { PairSetup } from '../pairSetup.ts';
 import type { PerQuery, RetrievalFigures } from '../retrieval.ts';
 import { QueryStatistics, type Statistic } from '../statistics.ts';
-import { formFor, type Matrix, searchReader } from '../vectors.ts';
+import type { BlockReader, Matrix } from '../vectors.ts';
 import { countPairs, pairsWithin } from '../verificationPass.ts';
 import { measurableFars, measureWithThresholds, planVerification } from '../verificationPlan.ts';
 import { type MatchDistances, weighted } from './sameClassPairs.ts';
@@ -14,6 +14,8 @@ import { type MatchDistances, weighted } from './sameClassPairs.ts';
 /** The queries on which all remedies are judged, and what the old model makes of them. */
 export interface JudgedQueries {
   input: AuditInput;
+  /** The old gallery. */
+  gallery: BlockReader;
   setup: PairSetup;
   /** Retrieval of the old queries on the old gallery, for these queries. */
   oldOld: PerQuery;
@@ -25,18 +27,17 @@ export interface JudgedQueries {
 
 /** Retrieval of queries on the whole old gallery, with counts for a threshold at the operating FAR. */
 export async function retrieveFromOld(
-  { input, setup, options }: Pick<JudgedQueries, 'input' | 'setup' | 'options'>,
+  { input, gallery, setup, options }: Pick<JudgedQueries, 'input' | 'gallery' | 'setup' | 'options'>,
   query: Matrix,
   hooks: MeasureHooks,
 ): Promise<RetrievalFigures> {
   const { vectors, protocol } = input;
-  const form = formFor(protocol.distance, vectors.oldGallery.dimension);
   const cell = { name: 'newOld' as const, query };
-  const plan = await planVerification([{ ...cell, gallery: vectors.oldGallery, form }], setup, protocol);
+  const plan = await planVerification([{ ...cell, gallery: vectors.oldGallery, form: gallery.form }], setup, protocol);
   const asked = {
     distance: protocol.distance,
     cells: [cell],
-    gallery: searchReader(vectors.oldGallery, form),
+    gallery,
     setup,
     ...options,
   };

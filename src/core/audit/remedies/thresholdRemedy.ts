@@ -24,7 +24,7 @@ export async function thresholdRemedy(
   distances: MatchDistances,
   hooks: MeasureHooks,
 ): Promise<Remedy | null> {
-  const { input, setup, plan, options } = judged;
+  const { input, setup, plan } = judged;
   const { queries, gallery, protocol } = input;
   const halves = splitInHalves(setup.queryLabel, setup.classes, protocol.seed);
   const measured: { threshold: number; figures: RetrievalFigures; negative: number }[] = [];
@@ -35,7 +35,7 @@ export async function thresholdRemedy(
       gallery,
       own.map((index) => rows[index] as number),
     );
-    const part = { input, setup: ownSetup, options };
+    const part = { ...judged, setup: ownSetup };
     const figures = await retrieveFromOld(part, pickRows(query, own), hooks);
     const threshold = restoringThreshold(part, figures);
     if (threshold === null) return null;
