@@ -187,7 +187,8 @@ export async function detachRun(job: RunJob, options: StartOptions, output: Outp
   const summary = await awaitStart(started);
   if (summary === null) {
     const error = diedError(started.place, started.child);
-    await discardFailed(started.place);
+    // What was to be resumed stays: its states are somebody's hours.
+    if (options.resume === null) await discardFailed(started.place);
     throw error;
   }
   started.child.unref();

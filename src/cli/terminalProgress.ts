@@ -15,6 +15,7 @@ export function terminalProgress(view: ProgressView): Progress {
     phaseIndex: null,
     phaseTotal: null,
     progress: null,
+    training: null,
     message: null,
     remedy: null,
     place: null,

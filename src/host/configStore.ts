@@ -11,12 +11,22 @@ export interface ConfiguredPair {
   new: string;
 }
 
+/** A training block. */
+export interface ConfiguredTraining {
+  name: string;
+  from: string;
+  /** Null: trained without an old model. */
+  old: string | null;
+}
+
 export interface FoundConfig {
   uri: vscode.Uri;
   /** Path for people: relative to the workspace. */
   label: string;
+  text: string;
   /** Also those of a config that has problems elsewhere. */
   pairs: ConfiguredPair[];
+  training: ConfiguredTraining[];
 }
 
 const excluded = '**/{node_modules,.backcompat,.git}/**';
@@ -78,7 +88,7 @@ export class ConfigStore implements vscode.Disposable {
   async #read(uri: vscode.Uri): Promise<FoundConfig | null> {
     try {
       const text = Buffer.from(await vscode.workspace.fs.readFile(uri)).toString('utf8');
-      return { uri, label: vscode.workspace.asRelativePath(uri), pairs: pairsOf(text) };
+      return { uri, label: vscode.workspace.asRelativePath(uri), text, ...namedIn(text) };
     } catch (error) {
       this.#log.warn(`${uri.fsPath} cannot be read: ${error}`);
       return null;
@@ -90,17 +100,26 @@ export class ConfigStore implements vscode.Disposable {
   }
 }
 
-/** The pairs that a config's text names, whatever else is wrong with it. */
-function pairsOf(text: string): ConfiguredPair[] {
+type Named = Record<string, Record<string, unknown> | null>;
+
+/** The pairs and training blocks that a config's text names, whatever else is wrong with it. */
+export function namedIn(text: string): Pick<FoundConfig, 'pairs' | 'training'> {
   const config: unknown = parse(text, [], { allowTrailingComma: true });
-  const pairs = (config as { pairs?: unknown } | null)?.pairs;
-  if (typeof pairs !== 'object' || pairs === null) return [];
-  return Object.entries(pairs).flatMap(([name, pair]) => {
-    const { versions, ...given } = (pair ?? {}) as { old?: unknown; new?: unknown; versions?: unknown };
+  const entriesOf = (key: 'pairs' | 'training') => {
+    const named = (config as Record<string, unknown> | null | undefined)?.[key];
+    return typeof named === 'object' && named !== null ? Object.entries(named as Named) : [];
+  };
+  const pairs = entriesOf('pairs').flatMap(([name, pair]) => {
+    const { versions, ...given } = pair ?? {};
     // Of many versions the last is held against the first.
     const [old, newer] = Array.isArray(versions) ? [versions[0], versions.at(-1)] : [given.old, given.new];
     return typeof old === 'string' && typeof newer === 'string' ? [{ name, old, new: newer }] : [];
   });
+  const training = entriesOf('training').flatMap(([name, block]) => {
+    const { from, old } = block ?? {};
+    return typeof from === 'string' ? [{ name, from, old: typeof old === 'string' ? old : null }] : [];
+  });
+  return { pairs, training };
 }
 
 /** Opens a config at a key, for example `['gates', 'criterion.map']`; at its top when there is no such key. */

@@ -1,10 +1,10 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { requestPause } from '../core/runs/runDirectory.ts';
+import { readRun } from '../core/runs/readRun.ts';
 import type { PageHandlers, ReportActions } from '../protocol/messages.ts';
 import { commandText } from './commandLine.ts';
 import { showInConfig } from './configStore.ts';
-import { exportHtml } from './exportHtml.ts';
+import { exportReport } from './exportReport.ts';
 import { commandIds } from './ids.ts';
 import { readRequest } from './reportFile.ts';
 import type { Services } from './services.ts';
@@ -31,17 +31,21 @@ export function intentHandlers(services: Services, subject: () => PageSubject): 
   const run = () => ({ run: { directory: subject().directory } });
   return {
     cancelRun: async () => void (await vscode.commands.executeCommand(commandIds.cancelRun, run())),
-    pauseRun: async () => {
-      const { directory } = subject();
-      if (directory !== null) await requestPause(directory);
-    },
+    pauseRun: async () => void (await vscode.commands.executeCommand(commandIds.pauseRun, run())),
     openReport: async () => void (await vscode.commands.executeCommand(commandIds.openReport, run())),
     openRunFolder: async () => void (await vscode.commands.executeCommand(commandIds.openRunFolder, run())),
     resumeOrRestart: async () => {
       const { directory } = subject();
       const request = directory === null ? null : await readRequest(directory);
-      if (!request?.configFile) return;
-      await vscode.commands.executeCommand(commandIds.runAudit, { config: request.configFile, pair: request.name });
+      if (!request?.configFile || directory === null) return;
+      const { configFile: config, name } = request;
+      if (request.kind === 'audit')
+        return void (await vscode.commands.executeCommand(commandIds.runAudit, { config, pair: name }));
+      const run = await readRun(directory);
+      // What failed would fail again where it stands.
+      if (run.state === 'failed')
+        await vscode.commands.executeCommand(commandIds.runTraining, { config, training: name });
+      else await vscode.commands.executeCommand(commandIds.resumeRun, { run });
     },
     openConfig: async ({ rule }) => {
       const { directory } = subject();
@@ -49,12 +53,12 @@ export function intentHandlers(services: Services, subject: () => PageSubject): 
       if (!request?.configFile) return;
       await showInConfig(
         vscode.Uri.file(request.configFile),
-        rule === undefined ? ['pairs', request.name] : ['gates', rule],
+        rule === undefined ? [request.kind === 'train' ? 'training' : 'pairs', request.name] : ['gates', rule],
       );
     },
     exportHtml: async () => {
       const { report } = subject();
-      if (report !== null) await exportHtml(services.context.extensionUri, report);
+      if (report !== null) await exportReport(services.context.extensionUri, report, 'html');
     },
     copyText: async ({ text }) => {
       await vscode.env.clipboard.writeText(text);

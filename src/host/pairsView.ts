@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { RunSummary } from '../core/contract/runs.ts';
-import type { ConfigStore, ConfiguredPair, FoundConfig } from './configStore.ts';
+import type { ConfigStore, ConfiguredPair, ConfiguredTraining, FoundConfig } from './configStore.ts';
 import { commandIds, itemContexts } from './ids.ts';
 import { readHeadline } from './reportFile.ts';
 import type { RunStore } from './runStore.ts';
@@ -10,9 +10,10 @@ import { type Headline, headlineWords, momentWords, runIcon, runWords, verdictIc
 export type PairsNode =
   | { kind: 'config'; config: FoundConfig }
   | { kind: 'pair'; config: FoundConfig; pair: ConfiguredPair }
+  | { kind: 'training'; config: FoundConfig; block: ConfiguredTraining }
   | { kind: 'run'; run: RunSummary; headline: Headline | null };
 
-/** Each config's pairs with their last verdict; below a pair its reports, newest first. */
+/** Each config's pairs with their last verdict, then its training blocks; below each its reports, newest first. */
 export class PairsView implements vscode.TreeDataProvider<PairsNode>, vscode.Disposable {
   readonly #configs: ConfigStore;
   readonly #runs: RunStore;
@@ -34,12 +35,15 @@ export class PairsView implements vscode.TreeDataProvider<PairsNode>, vscode.Dis
       const configs = this.#configs.configs;
       // A single config needs no level of its own.
       const [only] = configs;
-      if (configs.length === 1 && only) return this.#pairs(only);
+      if (configs.length === 1 && only) return this.#inside(only);
       return configs.map((config) => ({ kind: 'config', config }));
     }
-    if (node.kind === 'config') return this.#pairs(node.config);
+    if (node.kind === 'config') return this.#inside(node.config);
     if (node.kind === 'run') return [];
-    const reported = this.#reported(node.config, node.pair);
+    const reported =
+      node.kind === 'pair'
+        ? this.#reported(node.config, node.pair.name, 'audit')
+        : this.#reported(node.config, node.block.name, 'train');
     return Promise.all(
       reported.map(async (run) => ({ kind: 'run', run, headline: await this.#headline(run) }) satisfies PairsNode),
     );
@@ -48,15 +52,19 @@ export class PairsView implements vscode.TreeDataProvider<PairsNode>, vscode.Dis
   async getTreeItem(node: PairsNode): Promise<vscode.TreeItem> {
     if (node.kind === 'config') return configItem(node.config);
     if (node.kind === 'run') return reportItem(node.run, node.headline);
+    if (node.kind === 'training') return this.#trainingItem(node.config, node.block);
     return this.#pairItem(node.config, node.pair);
   }
 
-  #pairs(config: FoundConfig): PairsNode[] {
-    return config.pairs.map((pair) => ({ kind: 'pair', config, pair }));
+  #inside(config: FoundConfig): PairsNode[] {
+    return [
+      ...config.pairs.map((pair) => ({ kind: 'pair', config, pair }) satisfies PairsNode),
+      ...config.training.map((block) => ({ kind: 'training', config, block }) satisfies PairsNode),
+    ];
   }
 
-  #reported(config: FoundConfig, pair: ConfiguredPair): RunSummary[] {
-    return this.#runs.runsOf(config.uri, pair.name).filter((run) => run.state === 'done' && run.report !== null);
+  #reported(config: FoundConfig, name: string, kind: 'audit' | 'train'): RunSummary[] {
+    return this.#runs.runsOf(config.uri, name, kind).filter((run) => run.state === 'done' && run.report !== null);
   }
 
   #headline(run: RunSummary): Promise<Headline | null> {
@@ -69,8 +77,8 @@ export class PairsView implements vscode.TreeDataProvider<PairsNode>, vscode.Dis
   }
 
   async #pairItem(config: FoundConfig, pair: ConfiguredPair): Promise<vscode.TreeItem> {
-    const [latest] = this.#reported(config, pair);
-    const live = this.#runs.runsOf(config.uri, pair.name).find((run) => run.state === 'running');
+    const [latest] = this.#reported(config, pair.name, 'audit');
+    const live = this.#runs.runsOf(config.uri, pair.name, 'audit').find((run) => run.state === 'running');
     const { None, Collapsed } = vscode.TreeItemCollapsibleState;
     const item = new vscode.TreeItem(pair.name, latest ? Collapsed : None);
     item.id = `${config.uri}#${pair.name}`;
@@ -91,6 +99,26 @@ export class PairsView implements vscode.TreeDataProvider<PairsNode>, vscode.Dis
       item.iconPath = treeIcon({ icon: 'circle-large-outline', color: null });
     }
     item.accessibilityInformation = { label: `${pair.name}, ${item.description}` };
+    return item;
+  }
+
+  /** A block says how its last run is, or ended. */
+  async #trainingItem(config: FoundConfig, block: ConfiguredTraining): Promise<vscode.TreeItem> {
+    const [latest] = this.#runs.runsOf(config.uri, block.name, 'train');
+    const [reported] = this.#reported(config, block.name, 'train');
+    const { None, Collapsed } = vscode.TreeItemCollapsibleState;
+    const item = new vscode.TreeItem(block.name, reported ? Collapsed : None);
+    item.id = `${config.uri}#training/${block.name}`;
+    item.contextValue = itemContexts.training;
+    item.tooltip =
+      block.old === null
+        ? vscode.l10n.t('{0}: trained from {1}', block.name, block.from)
+        : vscode.l10n.t('{0}: trained from {1}, compatible with {2}', block.name, block.from, block.old);
+    const headline = latest !== undefined && latest === reported ? await this.#headline(latest) : null;
+    const words = latest === undefined ? vscode.l10n.t('not trained yet') : runWords(latest);
+    item.description = `${vscode.l10n.t('training')} · ${headline ? headlineWords(headline) : words}`;
+    item.iconPath = treeIcon(latest === undefined ? { icon: 'beaker', color: null } : runIcon(latest));
+    item.accessibilityInformation = { label: `${block.name}, ${item.description}` };
     return item;
   }
 

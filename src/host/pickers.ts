@@ -15,17 +15,19 @@ async function pick<T>(choices: readonly Choice<T>[], title: string): Promise<T 
   return chosen?.value;
 }
 
-/** A pair among those of all configs. */
-export function pickPair(configs: readonly FoundConfig[]): Promise<{ config: vscode.Uri; pair: string } | undefined> {
-  const choices = configs.flatMap((config) =>
-    config.pairs.map((pair) => ({
-      label: pair.name,
-      description: vscode.l10n.t('{0} (old) against {1} (new)', pair.old, pair.new),
-      detail: configs.length > 1 ? config.label : undefined,
-      value: { config: config.uri, pair: pair.name },
-    })),
-  );
-  return pick(choices, vscode.l10n.t('Audit which pair?'));
+/** A pair or block among those of all configs; undefined when the user leaves. */
+export function pickNamed<T extends { config: FoundConfig; name: string; description: string }>(
+  candidates: readonly T[],
+  title: string,
+): Promise<T | undefined> {
+  const severalConfigs = new Set(candidates.map(({ config }) => config)).size > 1;
+  const choices = candidates.map((value) => ({
+    label: value.name,
+    description: value.description,
+    detail: severalConfigs ? value.config.label : undefined,
+    value,
+  }));
+  return pick(choices, title);
 }
 
 export function pickConfig(configs: readonly FoundConfig[]): Promise<vscode.Uri | undefined> {
@@ -42,16 +44,36 @@ export function pickRun(runs: readonly RunSummary[], title: string): Promise<Run
 const browse = Symbol('browse');
 
 /** A report of a run, or of a file anywhere. Always asks: the file dialog is one of the answers. */
-export async function pickReport(runs: readonly RunSummary[]): Promise<RunSummary | vscode.Uri | undefined> {
+export async function pickReport(
+  runs: readonly RunSummary[],
+  title: string,
+): Promise<RunSummary | vscode.Uri | undefined> {
   const choices: Choice<RunSummary | typeof browse>[] = [
     ...runs.map(runChoice),
     { label: `$(folder-opened) ${vscode.l10n.t('Choose a file…')}`, value: browse, alwaysShow: true },
   ];
-  const title = vscode.l10n.t('Open which report?');
   const chosen = await vscode.window.showQuickPick(choices, { title, matchOnDescription: true });
   if (chosen?.value !== browse) return chosen?.value;
   const files = await vscode.window.showOpenDialog({ title, filters: { [vscode.l10n.t('Reports')]: ['json'] } });
   return files?.[0];
+}
+
+/** The reports to hold against each other, in the order of the list; none when the user leaves. */
+export async function pickReports(runs: readonly RunSummary[], isOneGiven: boolean): Promise<readonly RunSummary[]> {
+  const needed = isOneGiven ? 1 : 2;
+  if (runs.length < needed) {
+    const few = vscode.l10n.t('A comparison needs two reports; audit another pair, or the same one again.');
+    void vscode.window.showInformationMessage(few);
+    return [];
+  }
+  const title = isOneGiven ? vscode.l10n.t('Compare with which reports?') : vscode.l10n.t('Compare which reports?');
+  const options = { title, canPickMany: true, matchOnDescription: true } as const;
+  const chosen = await vscode.window.showQuickPick(runs.map(runChoice), options);
+  if (chosen !== undefined && chosen.length < needed) {
+    void vscode.window.showInformationMessage(vscode.l10n.t('Choose at least {0} reports.', needed));
+    return [];
+  }
+  return chosen?.map(({ value }) => value) ?? [];
 }
 
 function runChoice(run: RunSummary): Choice<RunSummary> {

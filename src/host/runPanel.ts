@@ -4,10 +4,12 @@ import type { RunSummary } from '../core/contract/runs.ts';
 import { readRun } from '../core/runs/readRun.ts';
 import { isCancelRequested } from '../core/runs/runDirectory.ts';
 import { RunReader } from '../core/runs/runReader.ts';
+import type { PageState } from '../protocol/messages.ts';
+import type { FoundConfig } from './configStore.ts';
 import { runPanelId } from './ids.ts';
 import { actionsFor, intentHandlers, type PageSubject } from './pageIntents.ts';
 import { ReportPage } from './reportPage.ts';
-import { pageStateOf } from './runState.ts';
+import { pageStateOf, type RunSurroundings } from './runState.ts';
 import type { Services } from './services.ts';
 import { momentWords } from './words.ts';
 
@@ -30,10 +32,12 @@ export class RunPanels implements vscode.Disposable, vscode.WebviewPanelSerializ
     const known = this.#panels.get(directory);
     if (known !== undefined) {
       known.panel.reveal();
+      // It may have been resumed.
+      known.look();
       return;
     }
     const column = vscode.window.activeTextEditor?.viewColumn ?? vscode.ViewColumn.Active;
-    this.#adopt(vscode.window.createWebviewPanel(runPanelId, vscode.l10n.t('Audit'), column), directory);
+    this.#adopt(vscode.window.createWebviewPanel(runPanelId, vscode.l10n.t('Run'), column), directory);
   }
 
   isVisible(directory: string): boolean {
@@ -72,6 +76,8 @@ class RunPanel implements vscode.Disposable {
   #shown = '';
   #timer: NodeJS.Timeout | undefined;
   #disposed = false;
+  #isFollowing = false;
+  readonly #subscription: vscode.Disposable;
 
   constructor(services: Services, panel: vscode.WebviewPanel, directory: string) {
     this.#services = services;
@@ -87,11 +93,17 @@ class RunPanel implements vscode.Disposable {
       log: services.log,
       restore: { run: directory },
     });
+    this.#subscription = services.runs.onDidChange(() => this.look());
     void this.#follow();
   }
 
+  /** Looks again at a run that was not followed any more: it may have been resumed, or deleted. */
+  look(): void {
+    if (!this.#isFollowing) void this.#follow();
+  }
+
   async #follow(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#isFollowing = true;
     let live = false;
     try {
       // `readRun` only where there is none: it says what is wrong.
@@ -101,9 +113,13 @@ class RunPanel implements vscode.Disposable {
     } catch (error) {
       const { message, remedy } = asBackcompatError(error);
       const failure = { title: vscode.l10n.t('This run cannot be opened'), message, remedy, again: null };
-      this.#page.show({ kind: 'failed', failure: { ...failure, openRunFolder: false, openConfig: false } });
+      const state: PageState = { kind: 'failed', failure: { ...failure, openRunFolder: false, openConfig: false } };
+      const relevant = JSON.stringify(state);
+      if (relevant !== this.#shown && !this.#disposed) this.#page.show(state);
+      this.#shown = relevant;
     }
-    if (live && !this.#disposed) this.#timer = setTimeout(() => void this.#follow(), FOLLOW_INTERVAL_MS);
+    this.#isFollowing = live && !this.#disposed;
+    if (this.#isFollowing) this.#timer = setTimeout(() => void this.#follow(), FOLLOW_INTERVAL_MS);
   }
 
   async #show(run: RunSummary): Promise<void> {
@@ -117,7 +133,7 @@ class RunPanel implements vscode.Disposable {
     this.#subject = { directory: this.#directory, report: run.report };
     const config = this.#services.configs.configs.find(({ uri }) => uri.fsPath === run.configFile);
     const state = await pageStateOf(run, {
-      pair: config?.pairs.find(({ name }) => name === run.name) ?? null,
+      pair: sidesOf(config, run),
       cancelling,
       trusted: vscode.workspace.isTrusted,
       actions: await actionsFor(this.#subject),
@@ -128,6 +144,14 @@ class RunPanel implements vscode.Disposable {
   dispose(): void {
     this.#disposed = true;
     clearTimeout(this.#timer);
+    this.#subscription.dispose();
     this.#page.dispose();
   }
+}
+
+/** The models that a run is about. */
+function sidesOf(config: FoundConfig | undefined, run: RunSummary): RunSurroundings['pair'] {
+  if (run.kind === 'audit') return config?.pairs.find(({ name }) => name === run.name) ?? null;
+  const block = config?.training.find(({ name }) => name === run.name);
+  return block?.old ? { old: block.old, new: block.name } : null;
 }

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
-import type { RunSummary } from '../core/contract/runs.ts';
+import type { RunKind, RunSummary } from '../core/contract/runs.ts';
 import { listRuns } from '../core/runs/listRuns.ts';
 import type { ConfigStore } from './configStore.ts';
 
@@ -43,9 +43,9 @@ export class RunStore implements vscode.Disposable {
     return this.#runs.filter((run) => run.state === 'running');
   }
 
-  /** Runs of one pair, newest first. */
-  runsOf(config: vscode.Uri, pair: string): readonly RunSummary[] {
-    return this.#runs.filter((run) => run.configFile === config.fsPath && run.name === pair);
+  /** Runs of one pair or training block, newest first. */
+  runsOf(config: vscode.Uri, name: string, kind: RunKind): readonly RunSummary[] {
+    return this.#runs.filter((run) => run.configFile === config.fsPath && run.name === name && run.kind === kind);
   }
 
   find(directory: string): RunSummary | undefined {

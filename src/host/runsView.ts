@@ -3,7 +3,7 @@ import type { RunSummary } from '../core/contract/runs.ts';
 import { commandIds, itemContexts } from './ids.ts';
 import type { RunStore } from './runStore.ts';
 import { treeIcon } from './treeIcon.ts';
-import { momentWords, runIcon, runWords } from './words.ts';
+import { isResumable, momentWords, runIcon, runWords } from './words.ts';
 
 export interface RunNode {
   run: RunSummary;
@@ -46,7 +46,8 @@ export class RunsView implements vscode.TreeDataProvider<RunNode>, vscode.Dispos
 }
 
 function contextOf(run: RunSummary): string {
-  if (run.state === 'running') return itemContexts.liveRun;
+  if (run.state === 'running') return run.kind === 'train' ? itemContexts.liveTraining : itemContexts.liveRun;
+  if (isResumable(run)) return itemContexts.resumableRun;
   return run.report === null ? itemContexts.endedRun : itemContexts.reportedRun;
 }
 

@@ -2,7 +2,7 @@ import path from 'node:path';
 import * as vscode from 'vscode';
 import { settings } from './ids.ts';
 
-/** How to start the command line: VS Code's own Node, or the one the user set. */
+/** How to start a process of ours: VS Code's own Node, or the one the user set. */
 export interface Runtime {
   command: string;
   /** Comes before the arguments of the command line. */
@@ -19,11 +19,12 @@ export function readSettings(): { nodePath: string; threads: number } {
   };
 }
 
-export function runtimeOf(context: vscode.ExtensionContext): Runtime {
+/** @param script of `dist/`: the command line, or the worker */
+export function runtimeOf(context: vscode.ExtensionContext, script: 'cli.js' | 'worker.js' = 'cli.js'): Runtime {
   const { nodePath } = readSettings();
   return {
     command: nodePath || process.execPath,
-    script: path.join(context.extensionPath, 'dist/cli.js'),
+    script: path.join(context.extensionPath, 'dist', script),
     // In the desktop editor process.execPath is Electron; this makes it a plain Node.
     env: nodePath ? {} : { ELECTRON_RUN_AS_NODE: '1' },
   };

@@ -1,21 +1,24 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import type { ConfigStore } from './configStore.ts';
-import { problemMatcherName, taskType } from './ids.ts';
-import { runtimeOf, threadArguments } from './runtime.ts';
+import { taskType } from './ids.ts';
+import { threadArguments } from './runtime.ts';
+import { terminalTask } from './terminalTask.ts';
 
 /** As in package.json's `taskDefinitions`. */
-interface AuditTaskDefinition extends vscode.TaskDefinition {
+interface ConfigTaskDefinition extends vscode.TaskDefinition {
   type: typeof taskType;
-  command: 'audit';
+  command: 'audit' | 'train';
   /** Relative to the workspace folder; `backcompat.json` when left out. */
   config?: string;
-  /** All pairs of the config when left out. */
+  /** Of `audit`; all pairs of the config when left out. */
   pair?: string;
+  /** Of `train`: the training block; the only one when left out. */
+  name?: string;
 }
 
-/** A task for each pair of each config; and those that the user wrote into tasks.json. */
-export class AuditTasks implements vscode.TaskProvider {
+/** A task for each pair and training block of each config; and those that the user wrote into tasks.json. */
+export class ConfigTasks implements vscode.TaskProvider {
   readonly #context: vscode.ExtensionContext;
   readonly #configs: ConfigStore;
 
@@ -27,38 +30,41 @@ export class AuditTasks implements vscode.TaskProvider {
   async provideTasks(): Promise<vscode.Task[]> {
     // The first question may come before the first search has ended.
     if (this.#configs.configs.length === 0) await this.#configs.refresh();
-    return this.#configs.configs.flatMap((config) => {
-      const folder = vscode.workspace.getWorkspaceFolder(config.uri);
+    return this.#configs.configs.flatMap((found) => {
+      const folder = vscode.workspace.getWorkspaceFolder(found.uri);
       if (folder === undefined) return [];
-      const file = path.posix.relative(folder.uri.path, config.uri.path);
-      return config.pairs.map((pair) =>
-        this.#task({ type: taskType, command: 'audit', config: file, pair: pair.name }, folder),
-      );
+      const config = path.posix.relative(folder.uri.path, found.uri.path);
+      return [
+        ...found.pairs.map(({ name: pair }) => this.#task({ type: taskType, command: 'audit', config, pair }, folder)),
+        ...found.training.map(({ name }) => this.#task({ type: taskType, command: 'train', config, name }, folder)),
+      ];
     });
   }
 
   resolveTask(task: vscode.Task): vscode.Task | undefined {
     const { definition, scope } = task;
-    if (definition.command !== 'audit') return undefined;
+    if (definition.command !== 'audit' && definition.command !== 'train') return undefined;
     const folder = typeof scope === 'object' ? scope : vscode.workspace.workspaceFolders?.[0];
     // VS Code wants the very definition back that it asked about.
-    return folder && this.#task(definition as AuditTaskDefinition, folder);
+    return folder && this.#task(definition as ConfigTaskDefinition, folder);
   }
 
-  #task(definition: AuditTaskDefinition, folder: vscode.WorkspaceFolder): vscode.Task {
-    const runtime = runtimeOf(this.#context);
-    const config = definition.config ?? 'backcompat.json';
-    const pair = definition.pair === undefined ? [] : ['--pair', definition.pair];
-    const execution = new vscode.ProcessExecution(
-      runtime.command,
-      [runtime.script, 'audit', config, ...pair, ...threadArguments()],
-      { cwd: folder.uri.fsPath, env: runtime.env },
-    );
-    const what = definition.pair ?? config;
-    const task = new vscode.Task(definition, folder, `audit ${what}`, taskType, execution, `$${problemMatcherName}`);
-    task.group = vscode.TaskGroup.Test;
-    task.detail = vscode.l10n.t('Audit of {0}; fails when a gate fails', what);
-    task.presentationOptions = { reveal: vscode.TaskRevealKind.Always, clear: true };
+  #task(definition: ConfigTaskDefinition, folder: vscode.WorkspaceFolder): vscode.Task {
+    const { command, config = 'backcompat.json' } = definition;
+    const [option, chosen] = command === 'audit' ? ['--pair', definition.pair] : ['--name', definition.name];
+    const what = chosen ?? config;
+    const task = terminalTask(this.#context, {
+      definition,
+      name: `${command} ${what}`,
+      args: [command, config, ...(chosen === undefined ? [] : [option, chosen]), ...threadArguments()],
+      scope: folder,
+      cwd: folder.uri.fsPath,
+    });
+    if (command === 'audit') task.group = vscode.TaskGroup.Test;
+    task.detail =
+      command === 'audit'
+        ? vscode.l10n.t('Audit of {0}; fails when a gate fails', what)
+        : vscode.l10n.t('Training of {0} and the audit of its result; fails when a gate fails', what);
     return task;
   }
 }

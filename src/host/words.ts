@@ -1,7 +1,8 @@
 /** How runs and verdicts read in the tree, the status bar and messages. Pure, and in one place. */
-import { metricLabel, number } from '../core/contract/format.ts';
+import { counted, metricLabel, number } from '../core/contract/format.ts';
 import type { RankingState } from '../core/contract/report.ts';
 import type { RunState, RunSummary } from '../core/contract/runs.ts';
+import type { InspectedFile } from '../protocol/worker.ts';
 
 /** A state in words. */
 export const stateWords = {
@@ -62,10 +63,29 @@ export function progressWords(run: Pick<RunSummary, 'phase' | 'progress'>): stri
   return `${run.phase}, ${Math.floor(share * 100)} %`;
 }
 
+/** "epoch 3/20, newOld mAP .410"; null unless steps are being made. */
+export function trainingWords({ training, progress }: Pick<RunSummary, 'training' | 'progress'>): string | null {
+  if (training === null || progress?.unit !== 'steps') return null;
+  const { epoch, figures } = training;
+  // The total is known in steps: those of the epochs that have ended say how many an epoch has.
+  const planned =
+    figures !== null && figures.epoch > 0 ? Math.round((progress.total / figures.step) * figures.epoch) : 0;
+  const position = planned >= epoch ? `epoch ${epoch}/${planned}` : `epoch ${epoch}`;
+  const [metric, value] = Object.entries(figures?.newOld ?? figures?.newNew ?? {})[0] ?? [];
+  if (metric === undefined || value === undefined) return position;
+  return `${position}, ${figures?.newOld ? 'newOld' : 'newNew'} ${metricLabel(metric)} ${number(value)}`;
+}
+
+/** A training that ended before its end goes on from its last state. */
+export function isResumable(run: Pick<RunSummary, 'kind' | 'state'>): boolean {
+  return run.kind === 'train' && run.state !== 'running' && run.state !== 'done';
+}
+
 /** One line about a run: its progress while it lives, afterwards its verdict or what stopped it. */
 export function runWords(run: RunSummary): string {
-  if (run.state === 'running') return progressWords(run) ?? 'starting';
+  if (run.state === 'running') return trainingWords(run) ?? progressWords(run) ?? 'starting';
   if (run.state === 'done' && isRankingState(run.verdict)) return verdictWords[run.verdict];
+  if (run.state === 'stopped' && run.training !== null) return `stopped at step ${run.training.step}, resume`;
   return stateWords[run.state];
 }
 
@@ -80,4 +100,25 @@ export function momentWords(iso: string, now = new Date()): string {
   const time = moment.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' });
   if (moment.toDateString() === now.toDateString()) return time;
   return `${moment.toLocaleDateString(undefined, { month: 'short', day: 'numeric' })} ${time}`;
+}
+
+/** What a file is, in a few words: "ONNX model, 128-d, opset 17, 100 classes". */
+export function recognisedWords(inspection: InspectedFile): string {
+  const { format, dimension, count, classNames, facts } = inspection;
+  const opset = facts.find(({ name }) => name === 'opset')?.value.match(/\d+/)?.[0];
+  const parts = [
+    format,
+    dimension === null ? null : `${dimension}-d`,
+    opset === undefined ? null : `opset ${opset}`,
+    count === null ? null : counted(count, inspection.audit.as === 'vectors' ? 'vector' : 'item'),
+    classNames === null ? null : counted(classNames.length, 'class', 'classes'),
+  ];
+  return parts.filter((part) => part !== null).join(', ');
+}
+
+/** Whether a model can be trained, in words; null for what is no model. */
+export function trainableWords({ training }: Pick<InspectedFile, 'training'>): string | null {
+  if (training === null) return null;
+  if (!training.possible) return 'not trainable';
+  return training.reason === null ? 'trainable' : 'trainable in part';
 }

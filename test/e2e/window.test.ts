@@ -1,14 +1,17 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFailed } from 'vitest';
 import { sampleReport } from '../fixtures/report/sampleReport.ts';
-import { connectBrowser, makeFolder, Workbench } from './workbench.ts';
+import { connectBrowser, makeFolder, repository, Workbench } from './workbench.ts';
 
 const config = `{
   // the models of the shop
   "datasets": { "items": { "images": "images" } },
-  "checkpoints": { "v1": { "model": "v1.onnx" }, "v2": { "model": "v2.onnx" } },
+  "checkpoints": {
+    "v1": { "model": "v1.onnx", "head": { "temperature": 0.05, "scale": 20 } },
+    "v2": { "model": "v2.onxn" }
+  },
   "pairs": { "v1-v2": { "old": "v1", "new": "v2", "queries": "items", "gallery": "itmes" } }
 }
 `;
@@ -21,8 +24,12 @@ beforeAll(async () => {
   folder = makeFolder('window', {
     'backcompat.json': config,
     'images/.keep': '',
+    'notes.npy': 'no array',
     'old.compat-report.json': JSON.stringify(sampleReport()),
   });
+  for (const name of ['v1.onnx', 'v2.onnx']) {
+    copyFileSync(path.join(repository, 'test/fixtures/sample/old.onnx'), path.join(folder, name));
+  }
   const request = {
     format: 'backcompat.run',
     formatVersion: 1,
@@ -75,11 +82,49 @@ describe('a window on a folder with a config', () => {
     await problem.click();
     await workbench.screenshot('window-problem');
     await page.locator('.monaco-editor .squiggly-error').first().waitFor();
-    await workbench.command('Quick Fix...');
-    await page.locator('.action-widget .monaco-list-row', { hasText: 'Replace by "items"' }).click();
+    const fix = async (title: string) => {
+      await workbench.command('Quick Fix...');
+      await page.locator('.action-widget .monaco-list-row', { hasText: title }).click();
+    };
+    await fix('Replace by "items"');
+    await problem.waitFor({ state: 'detached' });
+
+    // Two keys that exclude each other: one goes.
+    const both = page.locator('.markers-panel .monaco-list-row', { hasText: '"temperature" and "scale"' });
+    await both.click();
+    await fix('Remove "scale"');
+    await both.waitFor({ state: 'detached' });
+
+    // A file that is not there: another is chosen.
+    await page.locator('.markers-panel .monaco-list-row', { hasText: 'v2.onxn does not exist' }).click();
+    await fix('Choose the file…');
+    const input = page.locator('.quick-input-widget input[type="text"]');
+    await expect.poll(() => input.inputValue(), { timeout: 30_000 }).toMatch(/\/window\/$/);
+    await input.fill(path.join(folder, 'v2.onnx'));
+    await page.keyboard.press('Enter');
     await page.locator('.markers-panel', { hasText: 'No problems have been detected' }).waitFor();
     await workbench.command('File: Save');
-    await expect.poll(() => readFileSync(path.join(folder, 'backcompat.json'), 'utf8')).toContain('"gallery": "items"');
+    const text = () => readFileSync(path.join(folder, 'backcompat.json'), 'utf8');
+    await expect.poll(text).toContain('"gallery": "items"');
+    expect(text()).toContain('// the models of the shop');
+    expect(text()).toContain('"temperature": 0.05');
+    expect(text()).not.toContain('scale');
+    expect(text()).toContain('"model": "v2.onnx"');
+    // What can be done stands above each pair.
+    await page.locator('.codelens-decoration', { hasText: 'Audit' }).getByText('Train…').waitFor();
+    await workbench.screenshot('window-mended');
+  });
+
+  it('lists checkpoints with what was recognised, and says what a file is', async () => {
+    const { page } = workbench;
+    await workbench.view('Checkpoints').locator('.pane-header').click();
+    const row = (name: RegExp) => workbench.view('Checkpoints').getByRole('treeitem', { name });
+    await row(/^v1\.onnx, ONNX model, 32-d, opset 20 · trainable/).waitFor();
+    // A damaged array that no config names is no checkpoint.
+    expect(await row(/notes\.npy/).count()).toBe(0);
+    await row(/^v2\.onnx/).click();
+    await page.locator('.monaco-editor .view-line', { hasText: /v2\.onnx:\s.*ONNX\smodel/ }).waitFor();
+    await workbench.screenshot('window-checkpoints');
   });
 
   it('opens a report, in dark and light, and its text on demand', async () => {

@@ -133,7 +133,7 @@ export class Workbench {
   }
 
   /** The pane of a view in our side bar. */
-  view(name: 'Pairs' | 'Runs'): Locator {
+  view(name: 'Pairs' | 'Runs' | 'Checkpoints'): Locator {
     return this.page.locator('.sidebar .pane', { has: this.page.locator('.pane-header', { hasText: name }) });
   }
 

@@ -2,12 +2,25 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { checkConfig } from '../../src/core/config/checkConfig.ts';
 import type { RunSummary } from '../../src/core/contract/runs.ts';
+import { auditEntries, nameOfFile, problemOfName } from '../../src/host/auditDraft.ts';
 import { commandText, environmentFor, runCommandLine } from '../../src/host/commandLine.ts';
+import { changeBetween, editConfig, freeName } from '../../src/host/configEdits.ts';
+import { namedBlocks, namedFiles } from '../../src/host/configFiles.ts';
 import { pageHtml } from '../../src/host/pageHtml.ts';
 import { readHeadline, readRequest } from '../../src/host/reportFile.ts';
 import { pageStateOf } from '../../src/host/runState.ts';
-import { headlineWords, momentWords, progressWords, runIcon, runWords } from '../../src/host/words.ts';
+import {
+  headlineWords,
+  isResumable,
+  momentWords,
+  progressWords,
+  recognisedWords,
+  runIcon,
+  runWords,
+  trainingWords,
+} from '../../src/host/words.ts';
 import { sampleReport } from '../fixtures/report/sampleReport.ts';
 
 const run: RunSummary = {
@@ -22,6 +35,7 @@ const run: RunSummary = {
   phaseIndex: null,
   phaseTotal: null,
   progress: null,
+  training: null,
   message: null,
   remedy: null,
   place: null,
@@ -69,6 +83,72 @@ describe('words', () => {
     expect(runIcon({ ...run, state: 'stopped' }).icon).not.toBe(runIcon(run).icon);
     expect(runWords({ ...run, state: 'done', verdict: 'within-margin' })).toBe('within margin');
     expect(runWords({ ...run, state: 'done', verdict: 'something newer' })).toBe('done');
+  });
+
+  it('say where a training is', () => {
+    const figures = {
+      epoch: 2,
+      step: 100,
+      seconds: 1,
+      learningRate: 0.1,
+      loss: 1,
+      terms: {},
+      oldOld: { map: 0.5 },
+      newOld: { map: 0.41234 },
+      newNew: { map: 0.6 },
+      positiveRate: null,
+      inverted: null,
+      negativeFlipRate: null,
+      criterion: null,
+    };
+    const progress = { done: 120, total: 1000, unit: 'steps' };
+    // 100 steps were 2 epochs, so 1,000 are 20.
+    expect(trainingWords({ training: { epoch: 3, step: 120, figures }, progress })).toBe('epoch 3/20, newOld mAP .412');
+    expect(trainingWords({ training: { epoch: 3, step: 120, figures: { ...figures, newOld: null } }, progress })).toBe(
+      'epoch 3/20, newNew mAP .600',
+    );
+    // Before the first epoch has ended nobody knows how many steps one has.
+    const start = { ...figures, epoch: 0, step: 0 };
+    expect(trainingWords({ training: { epoch: 1, step: 3, figures: start }, progress })).toBe(
+      'epoch 1, newOld mAP .412',
+    );
+    expect(trainingWords({ training: { epoch: 1, step: 3, figures: null }, progress })).toBe('epoch 1');
+    expect(trainingWords({ training: null, progress })).toBeNull();
+    // Its audit is one of steps no more.
+    expect(
+      trainingWords({ training: { epoch: 3, step: 120, figures }, progress: { ...progress, unit: 'pairs' } }),
+    ).toBeNull();
+    const stopped = { ...run, kind: 'train', state: 'stopped', training: { epoch: 3, step: 120, figures } } as const;
+    expect(runWords(stopped)).toBe('stopped at step 120, resume');
+    expect(runWords({ ...stopped, state: 'running', progress })).toBe('epoch 3/20, newOld mAP .412');
+  });
+
+  it('offer to resume only trainings that ended before their end', () => {
+    const states = ['running', 'done', 'failed', 'cancelled', 'paused', 'stopped'] as const;
+    expect(states.filter((state) => isResumable({ kind: 'train', state }))).toEqual(states.slice(2));
+    expect(states.filter((state) => isResumable({ kind: 'audit', state }))).toEqual([]);
+  });
+
+  it('say what a file was recognised as', () => {
+    const inspection = {
+      path: 'v1.onnx',
+      kind: 'onnx',
+      format: 'ONNX model',
+      bytes: 10,
+      facts: [{ name: 'opset', value: 'ai.onnx 17' }],
+      dimension: 128,
+      count: null,
+      classNames: ['a', 'b', 'c'],
+      audit: { possible: true, as: 'checkpoint', reason: null, remedy: null },
+      training: { possible: true, reason: null, remedy: null },
+      notes: [],
+    } as const;
+    const given = { ...inspection, facts: [...inspection.facts], classNames: [...inspection.classNames], notes: [] };
+    expect(recognisedWords(given)).toBe('ONNX model, 128-d, opset 17, 3 classes');
+    const table = { ...given, format: 'NumPy array (npy)', facts: [], classNames: null, count: 2000 };
+    expect(recognisedWords({ ...table, audit: { ...given.audit, as: 'vectors' } })).toBe(
+      'NumPy array (npy), 128-d, 2,000 vectors',
+    );
   });
 
   it('leave out the date of today only', () => {
@@ -153,6 +233,158 @@ describe('runCommandLine', () => {
   });
 });
 
+describe('editConfig', () => {
+  const text = `{
+    // what we have
+    "pairs": {
+        "a": { "old": "v1", "new": "v2" }, // released
+    }
+}
+`;
+
+  it('adds keys behind the others, and leaves comments, indentation and trailing commas alone', () => {
+    const added = editConfig(text, [
+      { path: ['pairs', 'b'], value: { old: 'v1', new: 'v3' } },
+      { path: ['datasets', 'd'], value: { images: 'x' } },
+    ]);
+    expect(added).toBe(`{
+    // what we have
+    "pairs": {
+        "a": { "old": "v1", "new": "v2" }, // released
+        "b": { "old": "v1", "new": "v3" },
+    },
+    "datasets": { "d": { "images": "x" } }
+}
+`);
+    // Removed again, nothing is left of them but the comma that the last section needed.
+    const remove = (...path: string[]) => ({ path, value: undefined });
+    expect(editConfig(added, [remove('pairs', 'b'), remove('datasets')])).toBe(text);
+  });
+
+  it('removes a key with its comma, wherever it stands', () => {
+    const remove = (from: string, ...path: string[]) => editConfig(from, [{ path, value: undefined }]);
+    expect(remove('{ "h": { "t": 1, "s": 2 } }', 'h', 's')).toBe('{ "h": { "t": 1 } }');
+    expect(remove('{ "h": { "t": 1, "s": 2 } }', 'h', 't')).toBe('{ "h": { "s": 2 } }');
+    expect(remove('{ "h": { "t": 1 } }', 'h', 't')).toBe('{ "h": { } }');
+    expect(remove('{\n  "a": 1, // one\n  "b": 2\n}\n', 'b')).toBe('{\n  "a": 1 // one\n}\n');
+    expect(remove('{\n  "a": 1, // one\n  "b": 2,\n  "c": 3\n}\n', 'b')).toBe('{\n  "a": 1, // one\n  "c": 3\n}\n');
+  });
+
+  it('is one small change for the editor', () => {
+    expect(changeBetween('abcd', 'abXcd')).toEqual({ offset: 2, length: 0, text: 'X' });
+    expect(changeBetween('aXb', 'ab')).toEqual({ offset: 1, length: 1, text: '' });
+    expect(changeBetween('aa', 'aaa')).toEqual({ offset: 2, length: 0, text: 'a' });
+    expect(changeBetween('same', 'same')).toEqual({ offset: 4, length: 0, text: '' });
+  });
+
+  it('keeps a comment with the key that it is about, and objects on one line whole', () => {
+    const entry = { path: ['pairs', 'c'], value: { old: 'x' } };
+    expect(editConfig('{\n  "pairs": {\n    "a": 1 // one\n  }\n}\n', [entry])).toBe(
+      '{\n  "pairs": {\n    "a": 1, // one\n    "c": { "old": "x" }\n  }\n}\n',
+    );
+    const line = editConfig('{ "pairs": { "a": 1 } }', [entry]);
+    expect(JSON.parse(line)).toEqual({ pairs: { a: 1, c: { old: 'x' } } });
+    expect(JSON.parse(editConfig('{ "pairs": {} }', [entry]))).toEqual({ pairs: { c: { old: 'x' } } });
+    expect(JSON.parse(editConfig('{\r\n  "a": 1\r\n}', [{ path: ['b'], value: 'x'.repeat(120) }]))).toHaveProperty('b');
+  });
+
+  it('makes a config from nothing', () => {
+    const made = editConfig('', [{ path: ['pairs', 'a', 'old'], value: 'v1' }]);
+    expect(JSON.parse(made)).toEqual({ pairs: { a: { old: 'v1' } } });
+  });
+
+  it('finds a name that is free', () => {
+    expect(freeName('v1', [])).toBe('v1');
+    expect(freeName('v1', ['v1', 'v1-2'])).toBe('v1-3');
+    expect(freeName('a/b', [])).toBe('a-b');
+  });
+});
+
+describe('namedFiles and namedBlocks', () => {
+  const text = `{
+  "datasets": { "d": { "idx": { "images": "i", "labels": "l" }, "splits": { "images": 0.5 } } },
+  "checkpoints": { "t": { "vectors": ["a.npy", "b.npy"], "labels": "c.csv" }, "m": { "model": "m.onnx", "output": "o" } },
+  "pairs": { "images": { "old": "m", "new": "t", "adapterFile": "a.onnx" } },
+  "training": { "block": { "from": "m" } }
+}`;
+
+  it('find what must be there, and where it stands in the text', () => {
+    const files = namedFiles(text);
+    expect(files.map(({ file }) => file)).toEqual(['i', 'l', 'a.npy', 'b.npy', 'c.csv', 'm.onnx', 'a.onnx']);
+    for (const { file, offset, length } of files)
+      expect(text.slice(offset, offset + length)).toBe(JSON.stringify(file));
+  });
+
+  it('find pairs and blocks at their keys', () => {
+    const blocks = namedBlocks(text);
+    expect(blocks.map(({ kind, name }) => [kind, name])).toEqual([
+      ['pair', 'images'],
+      ['training', 'block'],
+    ]);
+    for (const { name, offset } of blocks) expect(text.slice(offset)).toMatch(new RegExp(`^"${name}"`));
+    expect(namedBlocks('{ "pairs": [] }')).toEqual([]);
+    expect(namedBlocks('')).toEqual([]);
+  });
+});
+
+describe('auditEntries', () => {
+  it('names what is there, and adds models and data with paths as the config sees them', () => {
+    const entries = auditEntries(
+      {
+        old: { kind: 'named', name: 'v1', isTable: false },
+        new: { kind: 'model', file: '/w/models/v2.onnx' },
+        gallery: { kind: 'images', folder: '/w/photos' },
+        queries: null,
+        dimensionRule: 'slice',
+        name: 'v1-v2',
+      },
+      '/w/configs',
+      { datasets: ['photos'], checkpoints: ['v1', 'v2'] },
+    );
+    expect(entries).toEqual([
+      { path: ['checkpoints', 'v2-2'], value: { model: '../models/v2.onnx' } },
+      { path: ['datasets', 'photos-2'], value: { images: '../photos' } },
+      { path: ['pairs', 'v1-v2'], value: { old: 'v1', new: 'v2-2', gallery: 'photos-2', dimensionRule: 'slice' } },
+    ]);
+  });
+
+  it('takes tables with their labels, and items from the same file', () => {
+    const labels = '/w/labels.csv';
+    const entries = auditEntries(
+      {
+        old: { kind: 'table', file: '/w/old.npy', labels },
+        new: { kind: 'table', file: '/w/new.npy', labels },
+        gallery: { kind: 'labels', file: labels },
+        queries: null,
+        dimensionRule: null,
+        name: 'p',
+      },
+      '/w',
+      { datasets: [], checkpoints: [] },
+    );
+    const config = entries.reduce((text, entry) => editConfig(text, [entry]), '');
+    expect(checkConfig(config).problems).toEqual([]);
+    expect(JSON.parse(config)).toEqual({
+      checkpoints: {
+        old: { vectors: 'old.npy', labels: 'labels.csv' },
+        new: { vectors: 'new.npy', labels: 'labels.csv' },
+      },
+      datasets: { labels: { items: 'labels.csv' } },
+      pairs: { p: { old: 'old', new: 'new', gallery: 'labels' } },
+    });
+  });
+
+  it('finds names for files and faults in names', () => {
+    expect(nameOfFile('/w/v1.onnx')).toBe('v1');
+    expect(nameOfFile('/w/tfjs/model.json')).toBe('tfjs');
+    expect(nameOfFile('/w/t10k-images.idx3-ubyte')).toBe('t10k-images');
+    expect(problemOfName('', [])).not.toBeNull();
+    expect(problemOfName('a/b', [])).not.toBeNull();
+    expect(problemOfName('a', ['a'])).not.toBeNull();
+    expect(problemOfName('b', ['a'])).toBeNull();
+  });
+});
+
 describe('readHeadline', () => {
   it('takes the figures of the verdict, and nothing from what is no report', async () => {
     const file = path.join(folder, 'report.compat-report.json');
@@ -208,6 +440,21 @@ describe('pageStateOf', () => {
       const shown = await pageStateOf({ ...changed, state: 'failed' }, where);
       expect(shown).toMatchObject({ kind: 'failed', failure: { again: null } });
     }
+  });
+
+  it('offers to resume a training that was cancelled, paused or stopped, and says where it stands', async () => {
+    const training = { epoch: 2, step: 1200, figures: null };
+    for (const state of ['cancelled', 'paused', 'stopped'] as const) {
+      const shown = await pageStateOf({ ...run, kind: 'train', state, training }, around);
+      expect(shown).toMatchObject({ kind: 'failed', failure: { again: 'Resume' } });
+      if (shown.kind !== 'failed') throw new Error(shown.kind);
+      expect(shown.failure.title).toMatch(/^The training /);
+      expect(shown.failure.message).toMatch(/stands at step 1,200\. It can be resumed/);
+    }
+    const failed = await pageStateOf({ ...run, kind: 'train', state: 'failed', message: 'It diverged.' }, around);
+    expect(failed).toMatchObject({ failure: { message: 'It diverged.', again: 'Run Again' } });
+    const done = await pageStateOf({ ...run, kind: 'train', state: 'done' }, around);
+    expect(done).toMatchObject({ failure: { title: 'The model is trained', again: null } });
   });
 
   it('carries the previews that lie beside the report', async () => {

@@ -103,6 +103,9 @@ describe('package.json', () => {
     for (const { icon } of contributes.viewsContainers.activitybar)
       expect(existsSync(path.join(root, icon))).toBe(true);
     for (const { url } of contributes.jsonValidation) expect(existsSync(path.join(root, url)), url).toBe(true);
+    for (const { steps } of contributes.walkthroughs) {
+      for (const { media } of steps) expect(existsSync(path.join(root, media.markdown)), media.markdown).toBe(true);
+    }
   });
 
   it('asks for trust before it runs anything', () => {

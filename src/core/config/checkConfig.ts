@@ -17,6 +17,8 @@ export interface ConfigProblem {
   column: number;
   /** Replace the range by this text to mend it (a quick fix); null when nothing near is known. */
   replacement: string | null;
+  /** Removing the key at `path` mends it. */
+  removable: boolean;
   /** The remedy in words. */
   remedy: string | null;
 }
@@ -85,6 +87,7 @@ export function checkConfig(text: string): CheckedConfig {
       length: range.length,
       ...lineAndColumn(text, range.offset),
       replacement: suggestion === null ? null : JSON.stringify(suggestion),
+      removable: finding.removable ?? false,
       remedy: finding.remedy ?? (suggestion === null ? null : `Did you mean ${JSON.stringify(suggestion)}?`),
     });
   };

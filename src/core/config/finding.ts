@@ -9,6 +9,8 @@ export interface Finding {
   /** The name that was probably meant, for the underlined part. */
   suggestion?: string | null;
   remedy?: string;
+  /** Removing the key mends it. */
+  removable?: boolean;
 }
 
 /** Text of a path: `pairs["v1-v2"].old`, `audit.ks[0]`. */

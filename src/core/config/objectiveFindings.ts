@@ -92,6 +92,7 @@ function headFindings(path: JsonPath, head: HeadSettings | undefined): Finding[]
       at: 'key',
       message: `${pathText(path)} gives both "temperature" and "scale".`,
       remedy: 'Keep one: scale is 1 / temperature.',
+      removable: true,
     });
   }
   if (head?.margin !== undefined && (head.kind === 'linear' || head.kind === 'nsoftmax')) {

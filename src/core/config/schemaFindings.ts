@@ -155,6 +155,7 @@ function unknownKey(path: JsonPath, name: string): Finding {
     at: 'key',
     message: `${pathText(path)} has no key ${JSON.stringify(name)}.`,
     suggestion,
+    removable: true,
     ...(suggestion === null ? { remedy: `Known keys are ${quotedList(known, 20)}.` } : {}),
   };
 }
@@ -222,5 +223,6 @@ function misplacedKey(path: JsonPath, name: string): Finding {
     at: 'key',
     message: `${pathText(path)}: the key ${JSON.stringify(name)} does not go with the others.`,
     remedy: 'Remove it, or the keys of the other form.',
+    removable: true,
   };
 }

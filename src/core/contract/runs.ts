@@ -108,7 +108,19 @@ export interface RunSummary {
   exitStatus: number | null;
   /** Absolute path of the report once there is one. */
   report: string | null;
+  /** What a training told last; null for other runs, and before its first step. */
+  training: TrainingProgress | null;
   updated: string;
+}
+
+/** How far a training is. */
+export interface TrainingProgress {
+  /** The one that is going on, from 1. */
+  epoch: number;
+  /** Steps of the part that is trained. */
+  step: number;
+  /** Figures of the latest epoch that has ended; null before. */
+  figures: EpochFigures | null;
 }
 
 /** How work tells its progress; every layer passes it on. */

@@ -1,13 +1,14 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BackcompatError, isCancellation } from '../contract/errors.ts';
+import { bytesText } from '../contract/format.ts';
 import { notFound, openFile } from '../data/files.ts';
 import { readIdxHeader } from '../data/idx.ts';
 import { isImageName, readImageFolder } from '../data/imageFolder.ts';
 import { NPY_MAGIC } from '../data/npy.ts';
 import { rowFormatOfName, rowFormatWords } from '../data/rowTable.ts';
 import { isSafetensors } from '../data/vectorTable.ts';
-import { bytesText, type InspectedKind, type Inspection } from './inspection.ts';
+import type { InspectedKind, Inspection } from './inspection.ts';
 import { inspectOnnx, inspectTfjs } from './inspectModel.ts';
 import { describeItems, inspectArchive, inspectNpy, inspectRows } from './inspectTables.ts';
 

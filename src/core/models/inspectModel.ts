@@ -1,9 +1,10 @@
 import path from 'node:path';
 import { BackcompatError } from '../contract/errors.ts';
+import { bytesText } from '../contract/format.ts';
 import type { Signature } from '../engine/session.ts';
 import { INSTALL_COMMAND, tfjsRuntime } from '../engine/tfjsRuntime.ts';
 import { resolveImageModel } from './imageModel.ts';
-import { bytesText, type Inspection } from './inspection.ts';
+import type { Inspection } from './inspection.ts';
 import { loadModel } from './loadedModel.ts';
 import { imageSettings, openTextModel } from './modelCheckpoint.ts';
 import { readOnnxFile, signatureText } from './onnxFile.ts';

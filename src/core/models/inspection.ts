@@ -49,16 +49,3 @@ export interface Inspection {
   } | null;
   notes: string[];
 }
-
-/** "35.4 kB". */
-export function bytesText(bytes: number): string {
-  if (bytes < 1000) return `${bytes} bytes`;
-  const units = ['kB', 'MB', 'GB', 'TB'];
-  let value = bytes / 1000;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${value.toPrecision(3)} ${units[unit]}`;
-}

@@ -10,6 +10,7 @@ import {
   type RunRequest,
   type RunState,
   type RunSummary,
+  type TrainingProgress,
 } from '../contract/runs.ts';
 import { isLocked } from './lock.ts';
 
@@ -79,6 +80,7 @@ export class RunReader {
       verdict: events.verdict,
       exitStatus: events.exitStatus,
       report: await existing(path.join(this.#directory, REPORT_FILE_NAME)),
+      training: events.training,
       updated: events.updated ?? request.created,
     };
   }
@@ -162,6 +164,7 @@ interface EventState {
   place: Place | null;
   verdict: string | null;
   exitStatus: number | null;
+  training: TrainingProgress | null;
   updated: string | null;
 }
 
@@ -177,6 +180,7 @@ function emptyState(): EventState {
     place: null,
     verdict: null,
     exitStatus: null,
+    training: null,
     updated: null,
   };
 }
@@ -196,6 +200,8 @@ function applyEvent(state: EventState, event: RunEvent): void {
       state.phaseIndex = event.index ?? null;
       state.phaseTotal = event.total ?? null;
       state.progress = null;
+      // Parts of a training begin anew; its audit keeps what the training came to.
+      if (event.phase.startsWith('Training')) state.training = null;
       break;
     case 'progress':
       state.phase = event.phase;
@@ -205,6 +211,14 @@ function applyEvent(state: EventState, event: RunEvent): void {
       state.verdict = event.state;
       state.message = event.summary;
       break;
+    case 'step':
+      state.training = { epoch: event.epoch, step: event.step, figures: state.training?.figures ?? null };
+      break;
+    case 'epoch': {
+      const { epoch, step } = event.figures;
+      state.training = { epoch: state.training?.epoch ?? Math.max(1, epoch), step, figures: event.figures };
+      break;
+    }
     case 'metric':
     case 'log':
       break;
