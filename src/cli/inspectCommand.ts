@@ -11,7 +11,7 @@ interface InspectOptions {
 export function addInspectCommand(program: Command): void {
   program
     .command('inspect')
-    .description('say what a file or folder is, and whether an audit can use it')
+    .description('say what a file or folder is, and whether an audit or a training can use it')
     .argument('<file>', 'a model, a table, labels, or a folder of images')
     .option('--json', 'print it as JSON')
     .option('--debug', 'print stack traces')
