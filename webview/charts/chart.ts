@@ -24,6 +24,8 @@ export interface LiveChart {
   element: HTMLElement;
   /** The drawing at two pixels a CSS pixel, on the page's background. */
   picture: () => HTMLCanvasElement;
+  /** Draws other figures in its place. */
+  redraw: (label: string, build: (theme: Theme) => AnyConfiguration) => void;
 }
 
 interface Entry {
@@ -53,7 +55,15 @@ export function chart(label: string, height: number, build: (theme: Theme) => An
   queueMicrotask(() => {
     if (live.has(entry)) make(entry, readTheme());
   });
-  return { element, picture: () => picture(entry) };
+  return {
+    element,
+    picture: () => picture(entry),
+    redraw(newLabel, newBuild) {
+      canvas.setAttribute('aria-label', newLabel);
+      entry.build = newBuild;
+      if (entry.chart) make(entry, readTheme());
+    },
+  };
 }
 
 /** Destroys all charts; before the page draws itself anew. */

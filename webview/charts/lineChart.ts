@@ -29,8 +29,12 @@ export interface Series {
   stepped?: boolean;
   /** Uprights with a band that joins them along the curve. */
   whiskers?: Whisker[];
-  /** Points that are drawn: tolerances of the config, the first hit. */
-  marks?: Point[];
+  /** The band alone. */
+  band?: Whisker[];
+  /** Points that are drawn: tolerances of the config, the first hit; some with words beside them. */
+  marks?: (Point & { label?: string })[];
+  /** Its marks say what it is. */
+  unlabelled?: boolean;
 }
 
 export interface AxisSpec {
@@ -121,7 +125,7 @@ function drawLabel(
 
 /** The band along a curve: the interval's ends relative to the curve, linear between the places that have one. */
 function bandOf(series: Series): { x: number; low: number; high: number }[] {
-  const whiskers = [...(series.whiskers ?? [])].sort((a, b) => a.x - b.x);
+  const whiskers = [...(series.band ?? series.whiskers ?? [])].sort((a, b) => a.x - b.x);
   const [first] = whiskers;
   const last = whiskers[whiskers.length - 1];
   if (!first || !last || whiskers.length < 2) return [];
@@ -210,10 +214,17 @@ function overlay(spec: LineChartSpec, theme: Theme): Plugin {
           context.lineTo(x, at.y(whisker.high));
           context.stroke();
         }
-        for (const mark of series.marks ?? [])
-          drawPoint(context, series.look.point, at.x(mark.x), at.y(mark.y), colour, theme);
+        for (const mark of series.marks ?? []) {
+          const [x, y] = [at.x(mark.x), at.y(mark.y)];
+          drawPoint(context, series.look.point, x, y, colour, theme);
+          if (mark.label === undefined) continue;
+          const width = context.measureText(mark.label).width;
+          const left = x + 8 + width > area.right ? x - 8 - width : x + 8;
+          drawLabel(context, mark.label, left, Math.min(area.bottom - 8, y + 13), colour, theme);
+          taken.push({ x: left, y: y + 6, width, height: 14 });
+        }
       }
-      const labelled = spec.series.filter((series) => series.points.length > 0);
+      const labelled = spec.series.filter((series) => series.points.length > 0 && !series.unlabelled);
       const heights = labelled.map((series) => at.y(series.points[series.points.length - 1]?.y ?? 0));
       if (spec.labels === 'end') {
         const apart = pushApart(heights, 14, area.top + 2, area.bottom - 2);
@@ -364,6 +375,11 @@ function configuration(spec: LineChartSpec, theme: Theme): AnyConfiguration {
 
 export function lineChart(spec: LineChartSpec): LiveChart {
   return chart(spec.label, spec.height, (theme) => configuration(spec, theme));
+}
+
+/** Other curves in the place of those of a chart that {@link lineChart} made. */
+export function redrawLines(drawn: LiveChart, spec: LineChartSpec): void {
+  drawn.redraw(spec.label, (theme) => configuration(spec, theme));
 }
 
 /** A histogram as a step line: each bin's share from its left edge to the next. */

@@ -1,10 +1,12 @@
 /** The report's page, in a panel of the workbench and in a file of its own. */
 import '../styles/report.css';
+import '../styles/training.css';
 import { parsePreviews } from '../../src/core/contract/previews.ts';
 import { type PageFailure, type PageState, parseHostMessage, reportProblem } from '../../src/protocol/messages.ts';
 import { disposeCharts, rebuildCharts } from '../charts/chart.ts';
 import { onThemeChange } from '../charts/theme.ts';
 import { h } from '../components/dom.ts';
+import { type TrainingView, trainingView } from '../training/trainingView.ts';
 import { type Bridge, makeBridge } from './bridge.ts';
 import { reportView } from './reportView.ts';
 import { failedView, loadingView, type RunningView, runningView } from './states.ts';
@@ -24,6 +26,7 @@ function makePage(bridge: Bridge): (state: PageState, standAlone?: boolean) => v
   const root = h('div', { class: 'page' });
   document.body.prepend(root);
   let running: RunningView | null = null;
+  let training: TrainingView | null = null;
 
   const put = (element: HTMLElement) => {
     const { scrollX, scrollY } = globalThis;
@@ -36,14 +39,22 @@ function makePage(bridge: Bridge): (state: PageState, standAlone?: boolean) => v
       running.update(state.run);
       return;
     }
+    if (state.kind === 'training' && training) {
+      training.update(state);
+      return;
+    }
     disposeCharts();
     running = null;
+    training = null;
     switch (state.kind) {
       case 'loading':
         return put(loadingView(state.phase));
       case 'running':
         running = runningView(state.run, bridge.send);
         return put(running.element);
+      case 'training':
+        training = trainingView(state, bridge);
+        return put(training.element);
       case 'failed':
         return put(failedView(state.failure, bridge.send));
       case 'report': {
