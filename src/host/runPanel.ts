@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { asBackcompatError } from '../core/contract/errors.ts';
 import type { RunSummary } from '../core/contract/runs.ts';
 import { readRun } from '../core/runs/readRun.ts';
-import { isCancelRequested } from '../core/runs/runDirectory.ts';
+import { isCancelRequested, isPauseRequested } from '../core/runs/runDirectory.ts';
 import { RunReader } from '../core/runs/runReader.ts';
 import type { PageState } from '../protocol/messages.ts';
 import type { FoundConfig } from './configStore.ts';
@@ -11,6 +11,7 @@ import { actionsFor, intentHandlers, type PageSubject } from './pageIntents.ts';
 import { ReportPage } from './reportPage.ts';
 import { pageStateOf, type RunSurroundings } from './runState.ts';
 import type { Services } from './services.ts';
+import { TrainingFollower } from './trainingState.ts';
 import { momentWords } from './words.ts';
 
 /** A run's page moves twice a second while the run lives. */
@@ -72,6 +73,7 @@ class RunPanel implements vscode.Disposable {
   readonly #directory: string;
   readonly #page: ReportPage;
   readonly #reader: RunReader;
+  readonly #training: TrainingFollower;
   #subject: PageSubject;
   #shown = '';
   #timer: NodeJS.Timeout | undefined;
@@ -84,6 +86,7 @@ class RunPanel implements vscode.Disposable {
     this.panel = panel;
     this.#directory = directory;
     this.#reader = new RunReader(directory);
+    this.#training = new TrainingFollower(directory);
     this.#subject = { directory, report: null };
     panel.iconPath = vscode.Uri.joinPath(services.context.extensionUri, 'media/report.svg');
     this.#page = new ReportPage(panel.webview, {
@@ -107,7 +110,7 @@ class RunPanel implements vscode.Disposable {
     let live = false;
     try {
       // `readRun` only where there is none: it says what is wrong.
-      const run = (await this.#reader.read()) ?? (await readRun(this.#directory));
+      const run = (await this.#reader.read((event) => this.#training.add(event))) ?? (await readRun(this.#directory));
       live = run.state === 'running';
       await this.#show(run);
     } catch (error) {
@@ -125,19 +128,22 @@ class RunPanel implements vscode.Disposable {
   async #show(run: RunSummary): Promise<void> {
     // The heartbeat moves `updated` also when nothing that is shown has changed.
     const cancelling = run.state === 'running' && isCancelRequested(this.#directory);
-    const relevant = JSON.stringify([{ ...run, updated: '' }, cancelling]);
+    const pausing = run.state === 'running' && isPauseRequested(this.#directory);
+    const version = run.kind === 'train' ? await this.#training.refresh() : 0;
+    const relevant = JSON.stringify([{ ...run, updated: '' }, cancelling, pausing, version]);
     if (relevant === this.#shown || this.#disposed) return;
     this.#shown = relevant;
     // Several runs of a pair may be open: the time tells them apart.
     this.panel.title = `${run.name} · ${momentWords(run.created)}`;
     this.#subject = { directory: this.#directory, report: run.report };
     const config = this.#services.configs.configs.find(({ uri }) => uri.fsPath === run.configFile);
-    const state = await pageStateOf(run, {
-      pair: sidesOf(config, run),
-      cancelling,
-      trusted: vscode.workspace.isTrusted,
-      actions: await actionsFor(this.#subject),
-    });
+    const pair = sidesOf(config, run);
+    const trusted = vscode.workspace.isTrusted;
+    const actions = await actionsFor(this.#subject);
+    const asked = cancelling ? 'cancel' : pausing ? 'pause' : null;
+    const oldName = pair?.old ?? null;
+    const training = run.kind === 'train' ? this.#training.page(run, { oldName, asked, trusted, actions }) : null;
+    const state = training ?? (await pageStateOf(run, { pair, cancelling, trusted, actions }));
     if (!this.#disposed) this.#page.show(state);
   }
 

@@ -247,3 +247,14 @@ export function tradeOffTitle(points: readonly TradeOffPoint[], metric: string):
 export function differenceText({ criterion }: EpochFigures): string | null {
   return criterion === null ? null : signed(criterion.difference);
 }
+
+/** "Compatibility costs .007 mAP against the paragon": of the result, once it is audited. */
+export function paragonTitleOf({ record, audits }: Pick<FollowedTraining, 'record' | 'audits'>): string {
+  const tax = audits.find(({ folder }) => folder === record?.chosen)?.tax;
+  if (record === null || tax === null || tax === undefined) return 'The models side by side';
+  const label = metricLabel(record.criterionMetric);
+  if (Math.abs(tax) < 0.0005) return `Compatibility costs no ${label} against the paragon`;
+  return tax > 0
+    ? `Compatibility costs ${number(tax)} ${label} against the paragon`
+    : `The model ranks better than the paragon, by ${number(-tax)} ${label}`;
+}
