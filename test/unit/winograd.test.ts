@@ -87,6 +87,11 @@ describe('convolutions by F(4x4, 3x3)', () => {
     ['one tile', { items: 3, inputs: 48, outputs: 40, height: 4, width: 4 }],
     ['four whole tiles', { items: 2, inputs: 96, outputs: 128, height: 8, width: 8 }],
     ['tiles that reach beyond the image', { items: 2, inputs: 170, outputs: 160, height: 7, width: 6 }],
+    ['blocks of a larger image', { items: 2, inputs: 128, outputs: 112, height: 16, width: 8 }],
+    [
+      'blocks both ways, with tiles that reach beyond them',
+      { items: 1, inputs: 208, outputs: 200, height: 12, width: 14 },
+    ],
   ])('%s: result and gradients are those of the definition', async (_, sizes) => {
     const { items, inputs, outputs, height, width } = sizes;
     const graph = graphOf(sizes);
@@ -119,6 +124,7 @@ describe('convolutions by F(4x4, 3x3)', () => {
     // Forward, and the gradient of the input.
     expect(convolutions(graphOf({ items: 1, inputs: 8, outputs: 8, height: 8, width: 8 }))).toBe(2);
     expect(convolutions(graphOf({ items: 1, inputs: 64, outputs: 64, height: 32, width: 32 }))).toBe(2);
+    expect(convolutions(graphOf({ items: 1, inputs: 256, outputs: 256, height: 13, width: 8 }))).toBe(2);
     expect(convolutions(graphOf({ items: 1, inputs: 48, outputs: 48, height: 4, width: 4 }, true))).toBe(1);
   });
 });
