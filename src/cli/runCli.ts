@@ -13,6 +13,7 @@ import { addReportCommand } from './reportCommand.ts';
 import { addRuntimeCommand } from './runtimeCommand.ts';
 import { addSchemaCommand } from './schemaCommand.ts';
 import type { CliServices } from './services.ts';
+import { addSessionsCommand } from './sessionsCommand.ts';
 import { addTrainCommand } from './trainCommand.ts';
 
 const introduction = `Can I ship the new embedding model without re-embedding the gallery?`;
@@ -37,6 +38,7 @@ export async function runCli(args: readonly string[], services: CliServices): Pr
     .exitOverride();
   addAuditCommand(program, services, end);
   addTrainCommand(program, services, end);
+  addSessionsCommand(program);
   addEmbedCommand(program);
   addAdaptCommand(program);
   addInspectCommand(program);

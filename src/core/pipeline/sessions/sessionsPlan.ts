@@ -1,0 +1,89 @@
+import { closest, quotedList } from '../../config/closest.ts';
+import { configError, type LoadedConfig } from '../../config/loadConfig.ts';
+import { type PlanSettings, planSessions } from '../../continual/plan.ts';
+import { previewPlan, type SessionPreview } from '../../continual/planPreview.ts';
+import { BackcompatError } from '../../contract/errors.ts';
+import type { SessionPlan } from '../../contract/sessions.ts';
+import { itemLoader } from '../pairDefinition.ts';
+
+type SessionsBlock = NonNullable<LoadedConfig['config']['sessions']>[string];
+
+/** Of `general`, where the config does not say. */
+const HELD_BACK = 0.2;
+
+/**
+ * The block of sessions called `name`, or the only one.
+ * @throws BackcompatError `usage` for an unknown name or one that is missing, `bad-config` when there is no block
+ */
+export function findSessions(loaded: LoadedConfig, name: string | null): { name: string; block: SessionsBlock } {
+  const blocks = loaded.config.sessions ?? {};
+  const names = Object.keys(blocks);
+  const place = { file: loaded.file, field: 'sessions' };
+  if (names.length === 0) {
+    const remedy = 'Add "sessions" with a block that names a start, data, queries and a plan.';
+    throw configError(loaded, [], `${loaded.file} has no sessions.`, remedy);
+  }
+  if (name !== null && !Object.hasOwn(blocks, name)) {
+    const suggestion = closest(name, names);
+    throw new BackcompatError('usage', `There is no block of sessions ${JSON.stringify(name)} in ${loaded.file}.`, {
+      place,
+      remedy: suggestion ? `Did you mean ${JSON.stringify(suggestion)}?` : `Known blocks are ${quotedList(names)}.`,
+    });
+  }
+  if (name === null && names.length > 1) {
+    throw new BackcompatError('usage', `${loaded.file} has ${names.length} blocks of sessions.`, {
+      place,
+      remedy: `Name one with --name: ${quotedList(names)}.`,
+    });
+  }
+  const chosen = name ?? (names[0] as string);
+  return { name: chosen, block: blocks[chosen] as SessionsBlock };
+}
+
+/**
+ * What each session of a block brings; nothing is trained.
+ * @param name null: the only block
+ * @throws BackcompatError of `findSessions`, `planSessions` and the dataset; `bad-config` for a plan without what its setup needs
+ */
+export async function planBlock(
+  loaded: LoadedConfig,
+  name: string | null,
+): Promise<{ plan: SessionPlan; previews: SessionPreview[] }> {
+  const found = findSessions(loaded, name);
+  const settings = planSettings(loaded, found.name, found.block);
+  const items = await itemLoader(loaded)(found.block.data);
+  if (items.labelled === false) {
+    throw new BackcompatError('bad-data', `${items.name} has no labels, which sessions are planned by.`, {
+      remedy: 'Name a dataset with labels in "data".',
+    });
+  }
+  const plan = planned(loaded, found.name, () => planSessions(items, settings));
+  return { plan, previews: previewPlan(plan, items) };
+}
+
+function planSettings(loaded: LoadedConfig, name: string, { plan, seed: ofBlock }: SessionsBlock): PlanSettings {
+  const { setup, sessions, percent } = plan;
+  const seed = plan.seed ?? ofBlock ?? 0;
+  if (setup === 'disjoint') return { setup, sessions, seed };
+  if (percent === undefined) {
+    throw configError(
+      loaded,
+      ['sessions', name, 'plan'],
+      `The plan of ${JSON.stringify(name)} is "${setup}" and gives no "percent".`,
+      'Add "percent": the share of items that come in other sessions than those of their class.',
+    );
+  }
+  if (setup === 'blurry') return { setup, percent, sessions, seed };
+  return { setup, percent, heldBack: plan.heldBack ?? HELD_BACK, sessions, seed };
+}
+
+/** What is wrong with a plan lies at its key of the config. */
+function planned<T>(loaded: LoadedConfig, name: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof BackcompatError) || error.code !== 'bad-config') throw error;
+    const field = error.place.field === 'sessions' ? ['sessions'] : [];
+    throw configError(loaded, ['sessions', name, 'plan', ...field], error.message, error.remedy ?? undefined);
+  }
+}
