@@ -1,6 +1,7 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
 import { readRun } from '../core/runs/readRun.ts';
+import type { BrowseMessage } from '../protocol/browse.ts';
 import type { PageHandlers, ReportActions } from '../protocol/messages.ts';
 import { commandText } from './commandLine.ts';
 import { showInConfig } from './configStore.ts';
@@ -13,21 +14,57 @@ import type { Services } from './services.ts';
 export interface PageSubject {
   directory: string | null;
   report: string | null;
+  /** Of a report that lies in no run: its pair, by which a config is found. */
+  pair?: string;
 }
 
+/** What a page's intents need; what its questions do is `PageQuestions`. */
+type IntentHandlers = Omit<PageHandlers, 'ready' | BrowseMessage['type']>;
+
 /** What the page may offer for its subject. */
-export async function actionsFor({ directory, report }: PageSubject): Promise<ReportActions> {
+export async function actionsFor(services: Pick<Services, 'configs'>, subject: PageSubject): Promise<ReportActions> {
+  const { directory, report } = subject;
   const request = directory === null ? null : await readRequest(directory);
   return {
     openRunFolder: request !== null,
     openConfig: Boolean(request?.configFile),
     exportHtml: report !== null,
     cliCommand: request === null ? null : commandText(request.arguments),
+    ...(report === null ? {} : { browse: await browsing(services, subject, report) }),
   };
 }
 
+/** Whether single queries can be looked at: models may run, and something says which. */
+async function browsing(
+  services: Pick<Services, 'configs'>,
+  subject: PageSubject,
+  report: string,
+): Promise<NonNullable<ReportActions['browse']>> {
+  const no = (why: string) => ({ possible: false, why });
+  if (!vscode.workspace.isTrusted) {
+    return no(
+      vscode.l10n.t('Looking at single queries runs the models, and nothing is run in a folder that is not trusted.'),
+    );
+  }
+  const folder = path.dirname(report);
+  // A part of a training lies in a folder of its run.
+  const isOfRun = (await readRequest(folder)) !== null || (await readRequest(path.dirname(folder))) !== null;
+  if (isOfRun || configWith(services, subject) !== null) return { possible: true, why: null };
+  return no(
+    vscode.l10n.t(
+      'Nothing says which vectors this report was made from: it lies in no run directory, and no config of this workspace (or more than one) has its pair.',
+    ),
+  );
+}
+
+/** The config that has a pair of the subject's name, when it is the only one. */
+export function configWith({ configs }: Pick<Services, 'configs'>, { pair }: PageSubject): string | null {
+  const having = configs.configs.filter(({ pairs }) => pairs.some(({ name }) => name === pair));
+  return having.length === 1 ? (having[0]?.uri.fsPath ?? null) : null;
+}
+
 /** What each intent of the page does; the subject is asked for when it is needed, because a run's report comes later. */
-export function intentHandlers(services: Services, subject: () => PageSubject): Omit<PageHandlers, 'ready'> {
+export function intentHandlers(services: Services, subject: () => PageSubject): IntentHandlers {
   const run = () => ({ run: { directory: subject().directory } });
   return {
     cancelRun: async () => void (await vscode.commands.executeCommand(commandIds.cancelRun, run())),

@@ -6,7 +6,7 @@ import { readPreviews } from '../core/report/previewsFile.ts';
 import { parseReport, readReport } from '../core/report/reportFile.ts';
 import type { PageState } from '../protocol/messages.ts';
 import { reportEditorId } from './ids.ts';
-import { actionsFor, intentHandlers, type PageSubject } from './pageIntents.ts';
+import { actionsFor, type PageSubject } from './pageIntents.ts';
 import { readRequest } from './reportFile.ts';
 import { ReportPage } from './reportPage.ts';
 import type { Services } from './services.ts';
@@ -33,14 +33,15 @@ export class ReportEditor implements vscode.CustomReadonlyEditorProvider {
     const { uri } = document;
     const folder = path.dirname(uri.fsPath);
     const isRun = uri.scheme === 'file' && (await readRequest(folder)) !== null;
-    const subject: PageSubject = { directory: isRun ? folder : null, report: uri.fsPath };
-    const page = new ReportPage(panel.webview, {
-      extensionUri: this.#services.context.extensionUri,
+    const subject: PageSubject = {
+      directory: isRun ? folder : null,
+      report: uri.scheme === 'file' ? uri.fsPath : null,
+    };
+    const page = new ReportPage(panel.webview, this.#services, {
       title: path.basename(uri.path),
-      handlers: intentHandlers(this.#services, () => subject),
-      log: this.#services.log,
+      subject: () => subject,
     });
-    const show = async () => page.show(await stateOf(uri, subject));
+    const show = async () => page.show(await stateOf(this.#services, uri, subject));
     const watcher = vscode.workspace.createFileSystemWatcher(
       new vscode.RelativePattern(vscode.Uri.joinPath(uri, '..'), path.posix.basename(uri.path)),
     );
@@ -51,12 +52,13 @@ export class ReportEditor implements vscode.CustomReadonlyEditorProvider {
   }
 }
 
-async function stateOf(uri: vscode.Uri, subject: PageSubject): Promise<PageState> {
+async function stateOf(services: Services, uri: vscode.Uri, subject: PageSubject): Promise<PageState> {
   try {
     const onDisk = uri.scheme === 'file';
     const report = onDisk ? await readReport(uri.fsPath) : await readElsewhere(uri);
+    subject.pair = report.pair;
     const previews = onDisk ? await readPreviews(uri.fsPath) : {};
-    return { kind: 'report', report, previews, actions: await actionsFor(subject) };
+    return { kind: 'report', report, previews, actions: await actionsFor(services, subject) };
   } catch (error) {
     const { message, remedy } = asBackcompatError(error);
     const title = vscode.l10n.t('This report cannot be opened');

@@ -7,7 +7,7 @@ import { RunReader } from '../core/runs/runReader.ts';
 import type { PageState } from '../protocol/messages.ts';
 import type { FoundConfig } from './configStore.ts';
 import { runPanelId } from './ids.ts';
-import { actionsFor, intentHandlers, type PageSubject } from './pageIntents.ts';
+import { actionsFor, type PageSubject } from './pageIntents.ts';
 import { ReportPage } from './reportPage.ts';
 import { pageStateOf, type RunSurroundings } from './runState.ts';
 import type { Services } from './services.ts';
@@ -89,11 +89,9 @@ class RunPanel implements vscode.Disposable {
     this.#training = new TrainingFollower(directory);
     this.#subject = { directory, report: null };
     panel.iconPath = vscode.Uri.joinPath(services.context.extensionUri, 'media/report.svg');
-    this.#page = new ReportPage(panel.webview, {
-      extensionUri: services.context.extensionUri,
+    this.#page = new ReportPage(panel.webview, services, {
       title: panel.title,
-      handlers: intentHandlers(services, () => this.#subject),
-      log: services.log,
+      subject: () => this.#subject,
       restore: { run: directory },
     });
     this.#subscription = services.runs.onDidChange(() => this.look());
@@ -139,7 +137,7 @@ class RunPanel implements vscode.Disposable {
     const config = this.#services.configs.configs.find(({ uri }) => uri.fsPath === run.configFile);
     const pair = sidesOf(config, run);
     const trusted = vscode.workspace.isTrusted;
-    const actions = await actionsFor(this.#subject);
+    const actions = await actionsFor(this.#services, this.#subject);
     const asked = cancelling ? 'cancel' : pausing ? 'pause' : null;
     const oldName = pair?.old ?? null;
     const training = run.kind === 'train' ? this.#training.page(run, { oldName, asked, trusted, actions }) : null;

@@ -16,7 +16,7 @@ export interface Services {
   diagnostics: ConfigDiagnostics;
   checkpoints: CheckpointStore;
   texts: VirtualTexts;
-  /** Answers questions about files and pairs. */
+  /** Answers questions about files and pairs; not to be asked in an untrusted workspace. */
   worker: WorkerClient;
 }
 

@@ -5,6 +5,7 @@
  */
 import { parsePreviews } from '../core/contract/previews.ts';
 import { type ItemPreviews, REPORT_FORMAT, REPORT_FORMAT_VERSION, type Report } from '../core/contract/report.ts';
+import { type BrowseHostMessage, type BrowseMessage, parseBrowseHostMessage, parseBrowseMessage } from './browse.ts';
 import { isTrainingPage, type TrainingPage } from './training.ts';
 
 /** What the host can do for this report; the page hides the buttons of the rest. */
@@ -14,6 +15,8 @@ export interface ReportActions {
   exportHtml: boolean;
   /** The command line that repeats this audit; null when it is not known. */
   cliCommand: string | null;
+  /** Whether single queries can be looked at, and why not. Absent: no. */
+  browse?: { possible: boolean; why: string | null };
 }
 
 export interface RunProgress {
@@ -56,16 +59,20 @@ export type PageState =
   | { kind: 'report'; report: Report; previews?: ItemPreviews; actions: ReportActions }
   | { kind: 'failed'; failure: PageFailure };
 
-/** host -> page */
-export interface HostMessage {
+/** host -> page: the whole state. */
+export interface SnapshotMessage {
   type: 'snapshot';
   state: PageState;
   /** What the page keeps beside its own choices, for the host's panel serializer. */
   restore?: Record<string, string>;
 }
 
+/** host -> page */
+export type HostMessage = SnapshotMessage | BrowseHostMessage;
+
 /** page -> host */
 export type PageMessage =
+  | BrowseMessage
   | { type: 'ready' }
   | { type: 'cancelRun' }
   | { type: 'pauseRun' }
@@ -129,6 +136,11 @@ export function parsePageMessage(value: unknown): PageMessage | null {
         return { type: 'saveFile', name: value.name, dataBase64: value.dataBase64 };
       }
       return null;
+    case 'browseQueries':
+    case 'browseNeighbours':
+    case 'browseThumbnails':
+    case 'browseStop':
+      return parseBrowseMessage(value);
     default:
       return null;
   }
@@ -179,7 +191,9 @@ function isActions(value: unknown): value is ReportActions {
     typeof value.openRunFolder === 'boolean' &&
     typeof value.openConfig === 'boolean' &&
     typeof value.exportHtml === 'boolean' &&
-    isTextOrNull(value.cliCommand)
+    isTextOrNull(value.cliCommand) &&
+    (value.browse === undefined ||
+      (isRecord(value.browse) && typeof value.browse.possible === 'boolean' && isTextOrNull(value.browse.why)))
   );
 }
 
@@ -225,11 +239,13 @@ function isPageState(value: unknown): value is PageState {
   }
 }
 
-/** The snapshot if the host really sent one; otherwise null. Whether its report can be shown: {@link reportProblem}. */
+/** The message if the host really sent one; otherwise null. Whether its report can be shown: {@link reportProblem}. */
 export function parseHostMessage(value: unknown): HostMessage | null {
-  if (!isRecord(value) || value.type !== 'snapshot' || !isPageState(value.state)) return null;
+  if (!isRecord(value)) return null;
+  if (value.type !== 'snapshot') return parseBrowseHostMessage(value);
+  if (!isPageState(value.state)) return null;
   const { state } = value;
-  const message: HostMessage = {
+  const message: SnapshotMessage = {
     type: 'snapshot',
     state:
       state.kind === 'report' && state.previews !== undefined

@@ -110,8 +110,8 @@ describe('parseHostMessage', () => {
       type: 'snapshot',
       state: { kind: 'report', report: bareReport(), previews, actions },
     });
-    expect(message?.state).toMatchObject({ previews: { b: { text: 'b' } } });
-    expect(message?.state).not.toHaveProperty('previews.a');
+    expect(message).toMatchObject({ state: { previews: { b: { text: 'b' } } } });
+    expect(message).not.toHaveProperty('state.previews.a');
   });
 
   it.each([
@@ -120,6 +120,7 @@ describe('parseHostMessage', () => {
     { kind: 'running', run: { ...run, cancelling: 'no' } },
     { kind: 'report', report: null, actions },
     { kind: 'report', report: bareReport(), actions: {} },
+    { kind: 'report', report: bareReport(), actions: { ...actions, browse: { possible: 'yes', why: null } } },
     { kind: 'failed', failure: { title: 'a' } },
     { kind: 'other' },
     null,
@@ -133,7 +134,72 @@ describe('parseHostMessage', () => {
       state: { kind: 'loading', phase: 'a' },
       restore: { run: '/r', bad: 7 },
     });
-    expect(message?.restore).toEqual({ run: '/r' });
+    expect(message).toMatchObject({ restore: { run: '/r' } });
+    expect(message).not.toHaveProperty('restore.bad');
+  });
+});
+
+describe('questions about single queries', () => {
+  const question = { search: 'a', filter: 'lost', offset: 0, limit: 100 };
+
+  it.each([
+    { type: 'browseQueries', request: 1, question },
+    { type: 'browseNeighbours', request: 2, query: '__proto__', k: 12 },
+    { type: 'browseThumbnails', request: 3, ids: ['a', 'b'] },
+    { type: 'browseStop', request: 0 },
+  ])('$type is taken, with known fields only', (message) => {
+    expect(parsePageMessage({ ...message, command: 'workbench.action.quit' })).toEqual(message);
+  });
+
+  it.each([
+    { type: 'browseQueries', request: 1 },
+    { type: 'browseQueries', request: 1, question: { ...question, filter: 'constructor' } },
+    { type: 'browseQueries', request: 1, question: { ...question, limit: 201 } },
+    { type: 'browseQueries', request: 1, question: { ...question, offset: -1 } },
+    { type: 'browseQueries', request: 1, question: { ...question, search: 'x'.repeat(1001) } },
+    { type: 'browseNeighbours', request: 2, query: 7, k: 12 },
+    { type: 'browseNeighbours', request: 2, query: 'a', k: 101 },
+    { type: 'browseNeighbours', request: 2.5, query: 'a', k: 12 },
+    { type: 'browseThumbnails', request: 3, ids: Array.from({ length: 201 }, () => 'a') },
+    { type: 'browseThumbnails', request: 3, ids: ['a', null] },
+    { type: 'browseStop' },
+  ])('%j is refused', (message) => {
+    expect(parsePageMessage(message)).toBeNull();
+  });
+});
+
+describe('answers about single queries', () => {
+  const entry = { id: 'a', label: null, change: null };
+  const pair = { name: 'p', queries: 1, gallery: 1, labelled: false, changes: [] };
+  const page = { total: 1, offset: 0, entries: [entry], sampledFrom: null };
+  const ranked = { id: 'b', label: null, right: null, distance: 0.5, rankBefore: 1 };
+  const rankings = [{ cell: 'oldOld', right: null, items: [ranked] }];
+  const answers = (answer: unknown) => parseHostMessage({ type: 'browseAnswer', request: 1, answer });
+
+  it.each([
+    { kind: 'queries', pair, page },
+    { kind: 'neighbours', neighbours: { query: entry, rankings, depth: 1 } },
+    { kind: 'thumbnails', previews: { a: { text: 'b' } } },
+  ])('$kind are taken', (answer) => {
+    expect(answers(answer)).toEqual({ type: 'browseAnswer', request: 1, answer });
+  });
+
+  it('are refused in another shape', () => {
+    expect(answers({ kind: 'queries', pair, page: { ...page, entries: [{ id: 7 }] } })).toBeNull();
+    expect(answers({ kind: 'queries', page })).toBeNull();
+    expect(answers({ kind: 'neighbours', neighbours: { query: entry, rankings: [{ cell: 'oldNew' }] } })).toBeNull();
+    expect(answers({ kind: 'other' })).toBeNull();
+    expect(answers({ kind: 'thumbnails', previews: { a: { image: 'https://example.org/a.png' } } })).toMatchObject({
+      answer: { previews: {} },
+    });
+  });
+
+  it.each([
+    { type: 'browseProgress', request: 1, phase: 'Embedding', done: 1, total: null },
+    { type: 'browseFailure', request: 1, message: 'a', remedy: null },
+  ])('$type is taken', (message) => {
+    expect(parseHostMessage(message)).toEqual(message);
+    expect(parseHostMessage({ ...message, request: 'a' })).toBeNull();
   });
 });
 

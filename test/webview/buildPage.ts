@@ -6,7 +6,7 @@ import { ensureChromium } from '../../scripts/bootstrap.mjs';
 import { buildBundle } from '../../scripts/build.mjs';
 import type { ItemPreviews, Report } from '../../src/core/contract/report.ts';
 import { pageHtml } from '../../src/host/pageHtml.ts';
-import type { PageMessage, PageState } from '../../src/protocol/messages.ts';
+import type { PageMessage, PageState, ReportActions } from '../../src/protocol/messages.ts';
 import type { ThemeName } from './themes.ts';
 import { themes } from './themes.ts';
 
@@ -142,7 +142,7 @@ export async function openFile(
   return { page, context, troubles };
 }
 
-export const allActions = {
+export const allActions: ReportActions = {
   openRunFolder: true,
   openConfig: true,
   exportHtml: true,

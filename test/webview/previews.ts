@@ -4,7 +4,7 @@ import type { ItemPreviews, Report } from '../../src/core/contract/report.ts';
 import { listedItems } from '../../src/core/pipeline/previews.ts';
 
 /** A small grey drawing that depends on the id only. */
-async function strokes(id: string): Promise<string> {
+export async function strokes(id: string): Promise<string> {
   const turn = [...id].reduce((sum, character) => sum + character.charCodeAt(0), 0) / 7;
   const pixels = Uint8Array.from({ length: 28 * 28 }, (_, at) => {
     const [x, y] = [(at % 28) - 13.5, Math.floor(at / 28) - 13.5];

@@ -2,6 +2,7 @@
 import type { PageMessage } from '../../src/protocol/messages.ts';
 import { h } from '../components/dom.ts';
 import type { PageTools } from '../components/figure.ts';
+import { BrowseChannel } from './browseChannel.ts';
 
 interface VsCodeApi {
   postMessage(message: PageMessage): void;
@@ -22,6 +23,10 @@ export interface Bridge extends PageTools {
   rememberTab(tab: string): void;
   /** Keeps what the host's serializer wants to find again. */
   remember(entries: Record<string, string>): void;
+  /** What was remembered under a name; null: nothing. */
+  recall(name: string): string | null;
+  /** Questions about single queries; null without a host. */
+  channel: BrowseChannel | null;
 }
 
 function announcer(): (text: string) => void {
@@ -39,13 +44,16 @@ function hostedBridge(api: VsCodeApi): Bridge {
     return typeof state === 'object' && state !== null ? { ...state } : {};
   };
   const remember = (entries: Record<string, string>) => api.setState({ ...kept(), ...entries });
+  const recall = (name: string) => {
+    const value = kept()[name];
+    return typeof value === 'string' ? value : null;
+  };
   return {
     hosted: true,
+    channel: new BrowseChannel((message) => api.postMessage(message)),
     send: (message) => api.postMessage(message),
-    chosenTab: () => {
-      const { tab } = kept();
-      return typeof tab === 'string' ? tab : null;
-    },
+    chosenTab: () => recall('tab'),
+    recall,
     rememberTab: (tab) => remember({ tab }),
     remember,
     announce,
@@ -86,6 +94,8 @@ function standAloneBridge(): Bridge {
   const announce = announcer();
   return {
     hosted: false,
+    channel: null,
+    recall: () => null,
     send: () => {},
     chosenTab: () => location.hash.slice(1) || null,
     // Without a new entry in the history: Back leaves the report.

@@ -13,6 +13,7 @@ import { estimate, rowPlot, track, vertical } from '../components/rowMarks.ts';
 import { niceScale, tickLabel } from '../components/scale.ts';
 import type { PageContext } from './pageContext.ts';
 import { columns, emptyState, finding, guarded } from './parts.ts';
+import { browseLink } from './retrievalBrowser.ts';
 
 export function flipsTab(context: PageContext): HTMLElement {
   const { report } = context;
@@ -204,7 +205,8 @@ function classFlipsSection({ report, tools }: PageContext): HTMLElement {
   });
 }
 
-function flippedQueriesSection({ report, tools, previews }: PageContext): HTMLElement {
+function flippedQueriesSection(context: PageContext): HTMLElement {
+  const { report, tools, previews } = context;
   const flips = report.worst.flippedQueries;
   const pictures = havePictures(
     previews,
@@ -223,7 +225,11 @@ function flippedQueriesSection({ report, tools, previews }: PageContext): HTMLEl
         title: 'Query',
         value: (flip) => flip.query,
         copies: [{ title: 'Class', value: (flip) => flip.label }],
-        cell: (flip) => item(previews, flip.query, flip.label, ['class ', dataNode(flip.label)], 'large'),
+        cell: (flip) => {
+          const link = browseLink(context, flip.query);
+          const words = ['class ', dataNode(flip.label), ...(link ? [' · ', link] : [])];
+          return item(previews, flip.query, flip.label, words, 'large');
+        },
       },
       {
         title: 'Old model found',

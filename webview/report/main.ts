@@ -1,5 +1,6 @@
 /** The report's page, in a panel of the workbench and in a file of its own. */
 import '../styles/report.css';
+import '../styles/browser.css';
 import '../styles/training.css';
 import { parsePreviews } from '../../src/core/contract/previews.ts';
 import { type PageFailure, type PageState, parseHostMessage, reportProblem } from '../../src/protocol/messages.ts';
@@ -101,6 +102,10 @@ function start(): void {
   addEventListener('message', (event) => {
     const message = parseHostMessage(event.data);
     if (!message) return;
+    if (message.type !== 'snapshot') {
+      bridge.channel?.receive(message);
+      return;
+    }
     if (message.restore) bridge.remember(message.restore);
     show(message.state);
   });

@@ -88,16 +88,29 @@ export function reportView(
   bridge: Bridge,
 ): HTMLElement {
   const chosen = bridge.chosenTab();
+  const choose = (tab: string) => {
+    list.choose(tab, true);
+    scrollTo(0, 0);
+  };
+  const { channel } = bridge;
+  const browse: PageContext['browse'] = channel && {
+    channel,
+    open: null,
+    show: (query) => {
+      choose('retrieval');
+      browse?.open?.(query);
+    },
+    recall: () => bridge.recall('query'),
+    remember: (query) => bridge.remember({ query }),
+  };
   const context: PageContext = {
     report,
     previews,
     tools: bridge,
     actions,
+    browse,
     send: bridge.send,
-    choose: (tab) => {
-      list.choose(tab, true);
-      scrollTo(0, 0);
-    },
+    choose,
   };
   const first = tabs.find((tab) => tab.id === chosen)?.id ?? 'verdict';
   const list = tablist(

@@ -19,6 +19,7 @@ import { matrixSection } from './matrixSection.ts';
 import type { PageContext } from './pageContext.ts';
 import { paragonSection } from './paragonSection.ts';
 import { columns, emptyState, finding, guarded } from './parts.ts';
+import { browserSection } from './retrievalBrowser.ts';
 import { sliceSection } from './slicesSection.ts';
 import { cellsWithCmc, cmcLabel, estimateLabel } from './titles.ts';
 
@@ -32,6 +33,7 @@ export function retrievalTab(context: PageContext): HTMLElement {
       finding([{ text: `${agreementTitle(report)}.` }]),
       emptyState('Without labels no hit is known to be right: ranking, classes and flips were not measured.'),
       agreement,
+      guarded('Single queries', () => browserSection(context)),
     );
   const many = report.classes.length > DUMBBELL_CLASSES;
   const flips = () => guarded('Flips', () => flipRatesSection(context, context.choose));
@@ -51,6 +53,7 @@ export function retrievalTab(context: PageContext): HTMLElement {
     ...Object.keys(report.slices ?? {}).map((column) => guarded('Slices', () => sliceSection(context, column))),
     report.matrix ? guarded('Versions', () => matrixSection(context)) : null,
     many ? null : agreement,
+    guarded('Single queries', () => browserSection(context)),
   );
 }
 

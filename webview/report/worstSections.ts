@@ -11,6 +11,7 @@ import { havePictures, item, itemText, picture, previewOf } from '../components/
 import { dot, rowPlot, track, vertical } from '../components/rowMarks.ts';
 import { niceScale, type Scale, tickLabel } from '../components/scale.ts';
 import type { PageContext } from './pageContext.ts';
+import { browseLink } from './retrievalBrowser.ts';
 import { hubsTitle } from './titles.ts';
 
 /** One scale for both lists of worst pairs, so that they can be compared. */
@@ -25,7 +26,8 @@ function pairScale(report: Report): Scale {
   return niceScale(all.length === 0 ? [] : [low, high], 4, low >= 0 ? [0] : []);
 }
 
-export function worstPairsSection({ report, tools, previews }: PageContext, sign: keyof SignedHistogram): HTMLElement {
+export function worstPairsSection(context: PageContext, sign: keyof SignedHistogram): HTMLElement {
+  const { report, tools, previews } = context;
   const pairs = sign === 'positive' ? report.worst.positivePairs : report.worst.negativePairs;
   const scale = pairScale(report);
   const stacked = pairs.some(({ query, gallery }) => previewOf(previews, query) || previewOf(previews, gallery));
@@ -48,7 +50,7 @@ export function worstPairsSection({ report, tools, previews }: PageContext, sign
           { title: 'Query class', value: (pair) => pair.queryLabel },
           { title: 'Gallery class', value: (pair) => pair.galleryLabel },
         ],
-        cell: (pair) => pairFace(previews, pair, stacked),
+        cell: (pair) => pairFace(previews, pair, stacked, browseLink(context, pair.query)),
       },
       {
         title: '',
@@ -90,7 +92,12 @@ export function worstPairsSection({ report, tools, previews }: PageContext, sign
 }
 
 /** Both pictures (or texts) of a pair, then its ids and classes; below each other where ids alone would not fill a line. */
-function pairFace(previews: PageContext['previews'], pair: WorstPair, stacked: boolean): HTMLElement {
+function pairFace(
+  previews: PageContext['previews'],
+  pair: WorstPair,
+  stacked: boolean,
+  link: HTMLElement | null,
+): HTMLElement {
   const ids = [pair.query, pair.gallery];
   const classes = h(
     'div',
@@ -98,6 +105,7 @@ function pairFace(previews: PageContext['previews'], pair: WorstPair, stacked: b
     dataNode(pair.queryLabel),
     ' against ',
     dataNode(pair.galleryLabel),
+    ...(link ? [' · ', link] : []),
   );
   const lines = stacked
     ? ids.map((id) => h('div', { title: dataText(id) }, itemText(previews, id)))
