@@ -1,7 +1,6 @@
 import path from 'node:path';
 import { parse } from 'jsonc-parser';
 import * as vscode from 'vscode';
-import { positionOf } from '../core/config/checkConfig.ts';
 import { configGlobs } from './ids.ts';
 
 /** A pair as the tree, the pickers and the tasks need it. */
@@ -125,6 +124,7 @@ export function namedIn(text: string): Pick<FoundConfig, 'pairs' | 'training'> {
 /** Opens a config at a key, for example `['gates', 'criterion.map']`; at its top when there is no such key. */
 export async function showInConfig(uri: vscode.Uri, jsonPath: readonly string[]): Promise<void> {
   const document = await vscode.workspace.openTextDocument(uri);
+  const { positionOf } = await import('../core/config/checkConfig.ts');
   const { line, column } = positionOf(document.getText(), jsonPath);
   const position = new vscode.Position(line - 1, column - 1);
   await vscode.window.showTextDocument(document, { selection: new vscode.Range(position, position) });

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { type ConfigProblem, checkConfig } from '../core/config/checkConfig.ts';
+import type { ConfigProblem } from '../core/config/checkConfig.ts';
+import { isConfigName } from '../core/config/configName.ts';
 import type { JsonPath } from '../core/config/finding.ts';
-import { isConfigName } from '../core/config/loadConfig.ts';
 import { changeBetween, editConfig, pathInConfig } from './configEdits.ts';
 import { namedFiles } from './configFiles.ts';
 import { rangeOf } from './configParts.ts';
@@ -60,6 +60,8 @@ export class ConfigDiagnostics implements vscode.Disposable {
     if (!isConfig(document)) return 0;
     const { version } = document;
     const text = document.getText();
+    // The schema is the largest part of the bundle, and most windows show no config.
+    const { checkConfig } = await import('../core/config/checkConfig.ts');
     const problems = checkConfig(text).problems.map((problem) => diagnosticOf(document, problem));
     problems.push(...(await missingFiles(document, text)));
     // A later check has the last word.

@@ -51,7 +51,8 @@ export class RunNotices implements vscode.Disposable {
 }
 
 async function notify(run: RunSummary): Promise<void> {
-  if (run.state === 'cancelled') return;
+  // Somebody has asked for it.
+  if (run.state === 'cancelled' || run.state === 'paused') return;
   const succeeded = run.state === 'done';
   const open = succeeded ? vscode.l10n.t('Open Report') : vscode.l10n.t('Show');
   const said = run.message ?? vscode.l10n.t('its process ended without saying why');

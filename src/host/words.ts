@@ -71,7 +71,9 @@ export function trainingWords({ training, progress }: Pick<RunSummary, 'training
   const planned =
     figures !== null && figures.epoch > 0 ? Math.round((progress.total / figures.step) * figures.epoch) : 0;
   const position = planned >= epoch ? `epoch ${epoch}/${planned}` : `epoch ${epoch}`;
-  const [metric, value] = Object.entries(figures?.newOld ?? figures?.newNew ?? {})[0] ?? [];
+  const cell = figures?.newOld ?? figures?.newNew ?? {};
+  const metric = 'map' in cell ? 'map' : Object.keys(cell)[0];
+  const value = metric === undefined ? undefined : cell[metric];
   if (metric === undefined || value === undefined) return position;
   return `${position}, ${figures?.newOld ? 'newOld' : 'newNew'} ${metricLabel(metric)} ${number(value)}`;
 }

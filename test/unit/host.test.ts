@@ -94,7 +94,7 @@ describe('words', () => {
       loss: 1,
       terms: {},
       oldOld: { map: 0.5 },
-      newOld: { map: 0.41234 },
+      newOld: { 'cmc@1': 0.1, map: 0.41234 },
       newNew: { map: 0.6 },
       positiveRate: null,
       inverted: null,

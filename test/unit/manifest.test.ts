@@ -1,4 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -164,5 +166,29 @@ describe('the bundle of the extension host', () => {
     expect(external).toContain('vscode');
     expect(external.filter((name) => name !== 'vscode' && !/^(node:)?[a-z_]+(\/promises)?$/.test(name))).toEqual([]);
     expect(external).not.toContain('sharp');
+  });
+
+  it('loads nothing but itself and what Node brings', async () => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'bundle-'));
+    try {
+      await buildBundle('extension', { outdir: folder, sourcemap: false });
+      // What the editor gives is a stand-in that answers everything with a class.
+      const script = `
+        const Module = require('node:module');
+        const load = Module._load;
+        const vscode = Object.create(new Proxy({}, { get: () => class {} }));
+        const loaded = [];
+        Module._load = (name, ...rest) => {
+          if (name === 'vscode') return vscode;
+          if (!Module.isBuiltin(name)) loaded.push(name);
+          return load(name, ...rest);
+        };
+        const { activate } = require(${JSON.stringify(path.join(folder, 'extension.cjs'))});
+        console.log(JSON.stringify({ activate: typeof activate, loaded: loaded.slice(1) }));`;
+      const output = execFileSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+      expect(JSON.parse(output)).toEqual({ activate: 'function', loaded: [] });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

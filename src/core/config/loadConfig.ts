@@ -5,6 +5,7 @@ import { type AuditProtocol, defaultProtocol } from '../contract/protocol.ts';
 import type { AdapterKind } from '../contract/report.ts';
 import { checkConfig, positionOf } from './checkConfig.ts';
 import { closest, quotedList } from './closest.ts';
+import { isConfigName } from './configName.ts';
 import { splitReference } from './crossCheck.ts';
 import type { JsonPath } from './finding.ts';
 import type { AuditDefinition, Config, DatasetDefinition, PairDefinition } from './schema.ts';
@@ -78,10 +79,6 @@ export async function findConfigs(folder: string): Promise<string[]> {
   const names = (await readdir(folder)).sort().filter(isConfigName);
   const first = names.filter((name) => name === 'backcompat.json');
   return [...first, ...names.filter((name) => name !== 'backcompat.json')].map((name) => path.resolve(folder, name));
-}
-
-export function isConfigName(name: string): boolean {
-  return name === 'backcompat.json' || name.endsWith('.compat.json');
 }
 
 /** An old and a new checkpoint to be held against each other. */

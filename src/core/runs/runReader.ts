@@ -190,6 +190,8 @@ function applyEvent(state: EventState, event: RunEvent): void {
   switch (event.type) {
     case 'state':
       state.final = event.state === 'running' ? null : event.state;
+      // A run that goes on has not said yet how it will end.
+      if (event.state === 'running') state.message = null;
       if (event.message !== undefined) state.message = event.message;
       state.remedy = event.remedy ?? null;
       state.place = event.place ?? null;
