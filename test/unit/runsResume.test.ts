@@ -38,8 +38,15 @@ describe('a run that is resumed', () => {
     await first.progress.breathe();
     expect(first.pause.aborted).toBe(true);
     expect(first.signal.aborted).toBe(false);
+    const figures = { loss: 1, terms: {}, learningRate: 0.1, millisecondsPerStep: 1 };
+    first.event({ type: 'step', part: '', epoch: 2, step: 7, ...figures });
     first.finish('paused', { exitStatus: 0, message: 'Paused.' });
-    expect(await readRun(first.directory)).toMatchObject({ state: 'paused', exitStatus: 0 });
+    expect(await readRun(first.directory)).toMatchObject({
+      state: 'paused',
+      exitStatus: 0,
+      message: 'Paused.',
+      training: { epoch: 2, step: 7, figures: null },
+    });
 
     // Killed within a line: the next one must not become its end.
     appendFileSync(path.join(first.directory, RUN_FILES.events), '{"type":"met');
@@ -57,7 +64,7 @@ describe('a run that is resumed', () => {
     const summary = await reader.read((event) => {
       if (event.type === 'metric') metrics.push(event.value);
     });
-    expect(summary).toMatchObject({ state: 'running', name: 'v2-bct', exitStatus: null });
+    expect(summary).toMatchObject({ state: 'running', name: 'v2-bct', exitStatus: null, message: null });
     expect(metrics).toEqual([1, 2]);
     second.finish('done', { exitStatus: 0 });
   });
