@@ -3,6 +3,7 @@ import { metricLabel, NO_FIGURE, number, signed } from '../core/contract/format.
 import type { MetricName, Report } from '../core/contract/report.ts';
 import { RUN_FILES } from '../core/contract/runs.ts';
 import { TRAINING_FILES, type TrainingPart, type TrainingRecord } from '../core/contract/training.ts';
+import { partInView, standingOf, standingWords } from '../core/contract/trainingFindings.ts';
 import { renderText, renderTextSummary } from '../core/report/renderText.ts';
 import { readReport } from '../core/report/reportFile.ts';
 import { type Column, createPaint, tableLines } from '../core/report/terminal.ts';
@@ -31,7 +32,15 @@ export async function trainSummary(
   ];
   const cells = [...old, ...rows].map((row) => row.map((text) => ({ text })));
   const table = tableLines(columns, cells, createPaint(colour));
-  return [said, ...table, '', ...places(directory, record, report), ''].join('\n');
+  return [said, ...standingLine(record), ...table, '', ...places(directory, record, report), ''].join('\n');
+}
+
+/** How the result came to stand on the held-out items while it was trained; nothing where there is nothing to say. */
+function standingLine(record: TrainingRecord): string[] {
+  const part = partInView(record);
+  const epochs = part?.epochs.filter(({ epoch }) => part.resultEpoch === null || epoch <= part.resultEpoch) ?? [];
+  const words = standingWords(standingOf(epochs, record.criterionMetric));
+  return part === null || words === null ? [] : [`On held-out items ${part.title} ${words}.`, ''];
 }
 
 async function rowOf(

@@ -177,6 +177,14 @@ describe('a training in its panel', () => {
       'the paragon .120 .896 .000 incompatible',
       'v2-bct .722 .889 +.007 compatible',
     ]);
+    const training = doneTraining();
+    const [audit] = training.audits.slice(1);
+    const record = trainingRecord([trainingPart(30, { state: 'done', resultEpoch: 30 })], { chosen: '' });
+    const paragon = { name: 'v2-free', newOld: 0.12, newNew: 0.896 };
+    await show(page, { ...training, record, audits: audit === undefined ? [] : [{ ...audit, paragon }] }, done);
+    expect((await page.getByRole('row', { name: /v2-free/ }).innerText()).replace(/\s+/g, ' ').trim()).toBe(
+      'paragon v2-free .120 .896 .000 trained apart',
+    );
     await page.getByRole('button', { name: 'Open Report' }).click();
     expect(await sent(page)).toContainEqual({ type: 'openReport' });
   });

@@ -58,7 +58,7 @@ function factsOf(training: FollowedTraining): { value: string; note?: string; wo
   const { record, progress, state, steps, started, updated } = training;
   const facts: { value: string; note?: string; word: string }[] = [];
   const part = record === null ? null : partInView(record);
-  if (progress !== null && progress.total > 0) {
+  if (progress !== null && progress.total > 0 && state !== 'done') {
     const amount = `${count(progress.done)} of ${count(progress.total)}`;
     const word = progress.unit === 'steps' ? `step ${amount}` : `${amount} ${dataText(progress.unit)}`;
     facts.push({ value: percent(Math.min(1, progress.done / progress.total), 0), word });

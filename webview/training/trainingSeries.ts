@@ -25,6 +25,8 @@ export interface DrawnPart {
   steps: readonly TrainingStep[];
   /** M(new/new) of the paragon. */
   paragon: number | null;
+  /** Whether the run goes on. */
+  isLive: boolean;
 }
 
 /** A chart with its title, and the same as a table. `null` spec: nothing of it was measured. */
@@ -93,7 +95,7 @@ export function metricDrawing(drawn: DrawnPart): Drawing {
     return [{ x: epoch, y, low: y - difference + interval[0], high: y - difference + interval[1] }];
   });
   const now = epochs.at(-1)?.epoch ?? 0;
-  const isLive = part.state === 'running' && now < record.epochsPlanned;
+  const isUnfinished = part.state === 'running' && now < record.epochsPlanned;
   const title = metricTitle(part, metric, paragon);
   const series: Series[] = [
     ...(newOld.length === 0
@@ -124,7 +126,9 @@ export function metricDrawing(drawn: DrawnPart): Drawing {
             x: epochAxis(drawn, true),
             y: { low: 0, high: 1, ticks: [0, 0.2, 0.4, 0.6, 0.8, 1] },
             series,
-            uprights: isLive ? [{ x: now, label: 'now', colour: 'secondary' }] : [],
+            uprights: isUnfinished
+              ? [{ x: now, label: drawn.isLive ? 'now' : `ended after ${now}`, colour: 'secondary' }]
+              : [],
             labels: 'beside',
             xWords: epochWords,
           },
@@ -166,7 +170,7 @@ export function lossDrawing(drawn: DrawnPart): Drawing {
   const all = series.flatMap(({ points }) => points.map(({ y }) => y));
   return {
     title,
-    spec: all.length === 0 ? null : small(drawn, title, series, niceScale(all, 3, [0])),
+    spec: all.length === 0 ? null : small(drawn, title, series, { ...niceScale(all, 3, [0]), low: 0 }),
     twin: () => ({
       head: ['step', 'loss', ...names],
       rows: steps.map(({ step, loss, terms }) => [step, loss, ...names.map((name) => terms[name] ?? null)]),
@@ -187,7 +191,7 @@ export function violationsDrawing(drawn: DrawnPart): Drawing {
   ].filter(({ points }) => points.length > 0) as Series[];
   return {
     title,
-    spec: series.length === 0 ? null : small(drawn, title, series, { low: 0, high: 1, ticks: [0, 0.5, 1] }),
+    spec: series.length === 0 ? null : small(drawn, title, series, { low: -0.03, high: 1.03, ticks: [0, 0.5, 1] }),
     twin: epochTwin(epochs, [
       ['same-class violation rate', ({ positiveRate }) => positiveRate],
       ['inverted', ({ inverted }) => inverted],
@@ -250,7 +254,7 @@ function small(
     label: title,
     height: SMALL,
     x: epochAxis(drawn, false),
-    y: { low: Math.max(0, scale.low), high: scale.high, ticks: scale.ticks },
+    y: scale,
     series,
     labels: 'beside',
     xWords: epochWords,
@@ -296,7 +300,7 @@ export function tradeOffDrawing(
             label: title,
             height: 280,
             x: { ...x, title: `new/new ${metricLabel(metric)}` },
-            y: { ...y, title: `new/old ${metricLabel(metric)}` },
+            y,
             series,
             uprights: own === null ? [] : [{ x: own, label: 'paragon', colour: 'foreground' }],
             labels: 'beside',

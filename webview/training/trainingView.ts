@@ -106,7 +106,7 @@ export function trainingView(first: TrainingPage, bridge: Bridge): TrainingView 
   ];
   const tradeOff = panel(
     'trade-off',
-    'Right: better on a gallery of its own. Up: better on the old gallery. Dashed: the old model on its own gallery.',
+    'Up: better on the old gallery. Right: better on a gallery of its own. Dashed across: the old model on its own gallery.',
     bridge,
   );
   const waiting = h('p', { class: 'nothing-here' });
@@ -175,7 +175,8 @@ export function trainingView(first: TrainingPage, bridge: Bridge): TrainingView 
       training.state === 'running' ? 'Curves appear with the first figures.' : 'It ended before its first figures.';
     if (record !== null && part !== null && hasFigures) {
       const steps = training.steps[part.folder] ?? [];
-      const drawn = { record, part, steps, paragon: paragonOf(record) };
+      const isLive = training.state === 'running';
+      const drawn = { record, part, steps, paragon: paragonOf(record), isLive };
       metric.show(metricDrawing(drawn));
       charts.classList.toggle('no-metric', metric.element.hidden === true);
       for (const [each, draw] of small) each.show(draw(drawn));
@@ -234,13 +235,19 @@ function rowsOf(training: FollowedTraining, record: TrainingRecord): ModelRow[] 
       part,
     };
   });
+  // A paragon that the run did not train itself.
+  const named = training.audits.find(({ folder }) => folder === record.chosen)?.paragon ?? null;
+  if (named !== null && record.parts.every(({ folder }) => folder !== TRAINING_FILES.paragon)) {
+    const { name, newOld, newNew } = named;
+    rows.unshift({ folder: null, title: `paragon ${name}`, newOld, newNew, tax: 0, audit: null, part: null });
+  }
   if (old === null) return rows;
   const title = `old model${training.oldName === null ? '' : ` ${training.oldName}`}`;
   return [{ folder: null, title, newOld: old, newNew: old, tax: null, audit: null, part: null }, ...rows];
 }
 
-function stateOf({ part, audit }: ModelRow, chosen: string | null): Node | string {
-  if (part === null) return 'to beat';
+function stateOf({ part, audit, tax }: ModelRow, chosen: string | null): Node | string {
+  if (part === null) return tax === null ? 'to beat' : 'trained apart';
   const isResult = part.folder === chosen && part.folder !== '';
   const mark = audit === null ? partWords(part) : stateMark(rankingWords[audit.state]);
   return isResult ? h('span', {}, mark, ' · the result') : mark;

@@ -22,6 +22,8 @@ export interface TrainingAudit {
   newOld: number | null;
   newNew: number | null;
   tax: number | null;
+  /** The paragon that the report was held against; null without one. */
+  paragon: { name: string; newOld: number | null; newNew: number | null } | null;
 }
 
 export interface FollowedTraining {
@@ -46,7 +48,7 @@ export interface FollowedTraining {
 /** The figures of a part's report that stand beside those of other parts. */
 export function trainingAudit(folder: string, report: Report, criterionMetric: string): TrainingAudit {
   const metric = criterionMetric as MetricName;
-  const { verdict, criterion, retrieval, tax } = report;
+  const { verdict, criterion, retrieval, tax, paragon, paragonCells } = report;
   return {
     folder,
     state: verdict.state,
@@ -55,6 +57,14 @@ export function trainingAudit(folder: string, report: Report, criterionMetric: s
     newOld: criterion[metric]?.new ?? null,
     newNew: retrieval.newNew?.[metric]?.value ?? null,
     tax: tax?.[metric] ?? null,
+    paragon:
+      paragon === null || paragonCells === null
+        ? null
+        : {
+            name: paragon.name,
+            newOld: paragonCells.newOld?.[metric]?.value ?? null,
+            newNew: paragonCells.newNew[metric]?.value ?? null,
+          },
   };
 }
 
