@@ -38,6 +38,7 @@ describe('backcompat train', () => {
     const trained = await run('train', '--json', 'result.json');
     expect(trained).toMatchObject({ status: 0 });
     expect(trained.stdout).toMatch(/mAP\s+old gallery\s+own gallery\s+tax/);
+    expect(trained.stdout).toMatch(/^On held-out items .+ the old model.*\.$/m);
     expect(trained.stdout).toMatch(/paragon\s/);
     expect(trained.stdout).toMatch(/"new": "v2" of a pair/);
     expect(trained.stderr).toMatch(/epoch 1: loss [\d.]+ \(classification [\d.]+, influence [\d.]+\); mAP new\/old/);
