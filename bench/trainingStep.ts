@@ -1,6 +1,6 @@
 // One training step (forward, loss, reverse pass, optimiser) against PyTorch's, on networks that PyTorch exported.
 //   node bench/run.mjs trainingStep [rounds] [threads] [networks, default all]
-//   node bench/run.mjs trainingStep memory [steps]
+//   node bench/run.mjs trainingStep memory [steps] [networks]
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -27,6 +27,9 @@ const networks = [
   { name: 'encoder', count: 16, optimizer: adamw, layouts: ['eager'] },
 ] as const;
 type Network = (typeof networks)[number];
+
+const [first, second, ...chosen] = process.argv.slice(2);
+const chosenNetworks = () => networks.filter(({ name }) => chosen.length === 0 || chosen.includes(name));
 
 const random = createRandom(0, 'trainingStep');
 const normals = (length: number) => Float32Array.from({ length }, () => random.normal());
@@ -67,7 +70,7 @@ function open({ name, optimizer }: Network, objective: Objective, threads: numbe
 
 async function compare(peer: Peer, rounds: number, threads: number): Promise<void> {
   console.log(`${threads} threads, medians of ${rounds} interleaved rounds; ratios are medians of a round's ratio\n`);
-  for (const network of networks.filter(({ name }) => chosen.length === 0 || chosen.includes(name))) {
+  for (const network of chosenNetworks()) {
     const { name, layouts } = network;
     const trainers = {
       [name]: await open(network, independent, threads),
@@ -103,7 +106,7 @@ async function compare(peer: Peer, rounds: number, threads: number): Promise<voi
 
 /** Resident memory over many steps; a slope would be a leak. */
 async function memory(steps: number, threads: number): Promise<void> {
-  for (const network of networks) {
+  for (const network of chosenNetworks()) {
     const trainer = await open(network, independent, threads);
     const batch = batchOf(network);
     const sizes: number[] = [];
@@ -122,7 +125,6 @@ async function memory(steps: number, threads: number): Promise<void> {
 }
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'backcompat-trainingStep-'));
-const [first, second, ...chosen] = process.argv.slice(2);
 const isMemory = first === 'memory';
 const threads = isMemory ? 2 : Number(second ?? 2);
 const peer = new Peer('trainingStep.py', [folder, threads]);

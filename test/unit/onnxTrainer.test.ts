@@ -172,6 +172,16 @@ describe('the ONNX trainer', () => {
     expect((await trainer.step(tinyBatch(0), 0.1)).notFinite).toBeNull();
   });
 
+  it('says what to do where more is frozen than a graph can hold', async () => {
+    const model = tinyTrainable();
+    // One buffer nine times: nothing is written to it, so that it takes no memory.
+    const large = new Float32Array(2 ** 26);
+    for (let i = 0; i < 9; i++) model.graph.constant(large, [large.length]);
+    const spec = { objective: tinyObjective, optimizer: sgd, clipNorm: null, threads: 1, lowMemory: false };
+    await expect(trainGraph(model, spec)).rejects.toThrow('a graph holds at most 2 GiB');
+    expect(model.isClosed()).toBe(true);
+  });
+
   it('closes the model with itself, and when it cannot start', async () => {
     const model = tinyTrainable();
     const spec = { objective: tinyObjective, optimizer: sgd, clipNorm: null, threads: 1, lowMemory: false };

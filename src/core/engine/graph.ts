@@ -44,6 +44,8 @@ const elementTypeCodes: Record<ElementType, TensorProto_DataType> = {
 /** Opset 21 and IR 10 are read by every ONNX Runtime since 1.18. */
 const OPSET = 21;
 const IR_VERSION = 10n;
+/** Of a protobuf message, with room for the nodes. */
+const LIMIT_BYTES = 2 ** 31 - 2 ** 24;
 
 /**
  * Builds one plain ONNX graph, node by node; `node` returns the names of the outputs, so that a
@@ -231,8 +233,21 @@ export class GraphBuilder {
     this.#outputs.push(valueInfo(name, type, shape));
   }
 
-  /** The serialised model. */
+  /**
+   * The serialised model.
+   * @throws BackcompatError `bad-model` when the constants are more than one file can hold
+   */
   build(): Uint8Array {
+    const bytes = this.#initialisers.reduce((sum, { rawData }) => sum + rawData.byteLength, 0);
+    if (bytes > LIMIT_BYTES) {
+      throw new BackcompatError(
+        'bad-model',
+        `What is not trained here has ${bytes} bytes; a graph holds at most 2 GiB.`,
+        {
+          remedy: 'Train more of the model: trained weights lie outside the graph.',
+        },
+      );
+    }
     const nameOf = (value: string) => this.#renamed.get(value) ?? value;
     for (const node of this.#nodes) {
       node.input = node.input.map(nameOf);
