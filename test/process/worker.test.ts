@@ -1,14 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { build } from '../../scripts/build.mjs';
+import { REPORT_FILE_NAME, type Report } from '../../src/core/contract/report.ts';
 import { writeNpy } from '../../src/core/data/npy.ts';
 import { vectorsInMemory } from '../../src/core/data/vectorSource.ts';
 import { createRandom } from '../../src/core/numeric/random.ts';
 import { UnknownPairError, WorkerClient, type WorkerClientOptions } from '../../src/host/workerClient.ts';
 import { methodTimeoutMs, type WorkerProgress } from '../../src/protocol/worker.ts';
+import { tinyTraining } from '../fixtures/training/tinyTraining.ts';
 
 /** The worker as it ships, and stand-ins that misbehave, behind the host's own supervisor. */
 const worker = fileURLToPath(new URL('../../dist/worker.js', import.meta.url));
@@ -176,7 +180,6 @@ describe('the worker', () => {
   });
 
   it('goes when the process that forked it is killed', async () => {
-    const { spawn } = await import('node:child_process');
     const parent = at('parent.mjs');
     writeFileSync(
       parent,
@@ -189,6 +192,49 @@ describe('the worker', () => {
     expect(isAlive(pid)).toBe(true);
     started.kill('SIGKILL');
     await expect.poll(() => isAlive(pid), { timeout: 20_000 }).toBe(false);
+  });
+});
+
+describe('a report of a training', () => {
+  let trained: string;
+  beforeAll(async () => {
+    trained = await tinyTraining();
+    const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+    await promisify(execFile)(process.execPath, [cli, 'train', '--out', 'run'], { cwd: trained }).catch((error) => {
+      // 3: a gate, or a verdict that is not good; the run is complete.
+      if (error.code !== 3) throw error;
+    });
+  });
+  afterAll(() => rmSync(trained, { recursive: true, force: true }));
+
+  it('is browsed with the model that the run left, its pictures, and the flips that the report counted', async () => {
+    const asked = client();
+    const file = path.join(trained, 'run', REPORT_FILE_NAME);
+    const report = JSON.parse(readFileSync(file, 'utf8')) as Report;
+    const subject = { report: file, config: null };
+    const { handle, pair } = await asked.ask('openPair', { subject, threads: 1 });
+    expect(pair).toMatchObject({ queries: report.data.queries, gallery: report.data.gallery, changes: [] });
+    const lost = await asked.ask('queries', { handle, search: '', filter: 'lost', offset: 0, limit: 200 });
+    expect(lost.total).toBe(report.flips.flippedQueries);
+    const all = await asked.ask('queries', { handle, search: '', filter: 'all', offset: 0, limit: 1 });
+    const query = all.entries[0]?.id as string;
+    const { rankings } = await asked.ask('neighbours', { handle, query, k: 5 });
+    expect(rankings).toHaveLength(3);
+    const ids = [query, ...(rankings[1]?.items ?? []).map(({ id }) => id), 'nobody'];
+    const thumbnails = await asked.ask('thumbnails', { handle, ids });
+    expect(Object.keys(thumbnails).sort()).toEqual(ids.slice(0, -1).sort());
+    for (const preview of Object.values(thumbnails)) expect(preview.image).toMatch(/^data:image\/png;base64,/);
+    const many = Array.from({ length: 300 }, (_, item) => `tiny/${item % 200}`);
+    expect(Object.keys(await asked.ask('thumbnails', { handle, ids: many })).length).toBeLessThanOrEqual(200);
+  });
+
+  it('is browsed for a part of the training, too', async () => {
+    const file = path.join(trained, 'run/paragon', REPORT_FILE_NAME);
+    const asked = client();
+    const { handle, pair } = await asked.ask('openPair', { subject: { report: file, config: null }, threads: 1 });
+    expect(pair.changes).toEqual([]);
+    const { entries } = await asked.ask('queries', { handle, search: '', filter: 'all', offset: 0, limit: 1 });
+    expect((await asked.ask('neighbours', { handle, query: entries[0]?.id as string, k: 5 })).rankings).toHaveLength(3);
   });
 });
 
