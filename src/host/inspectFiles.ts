@@ -16,8 +16,11 @@ const known = new Map<string, Known>();
  * What these files or folders are, in their order; null where one is missing or cannot be looked at. The worker does it: the
  * host loads nothing native and reads no large file. What has not changed is not looked at again.
  */
-export function inspectFiles(services: Inspecting, files: readonly string[]): Promise<(InspectedFile | null)[]> {
-  return Promise.all(files.map((file) => inspectFile(services, file)));
+export async function inspectFiles(services: Inspecting, files: readonly string[]): Promise<(InspectedFile | null)[]> {
+  const found: (InspectedFile | null)[] = [];
+  // One after the other: the worker answers so, and a question that waits behind many runs out of time.
+  for (const file of files) found.push(await inspectFile(services, file));
+  return found;
 }
 
 async function inspectFile(services: Inspecting, file: string): Promise<InspectedFile | null> {

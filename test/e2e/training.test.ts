@@ -10,7 +10,7 @@ const config = `{
   "datasets": {
     "digits": {
       "idx": { "images": "data/digits-images.idx3-ubyte", "labels": "data/digits-labels.idx1-ubyte" },
-      "splits": { "train": 0.05, "gallery": 0.1, "query": 0.03 }
+      "splits": { "train": 0.6, "gallery": 0.1, "query": 0.03 }
     }
   },
   "checkpoints": {
@@ -52,6 +52,8 @@ afterEach(() => {
 const text = () => readFileSync(path.join(folder, 'backcompat.json'), 'utf8');
 const step = (place: string) =>
   workbench.page.locator('.quick-input-widget .quick-input-title', { hasText: place }).waitFor();
+/** Of the quick input: a page that is just being shown may have taken the focus from it. */
+const field = () => workbench.page.locator('.quick-input-widget input[type="text"]');
 const row = (view: 'Pairs' | 'Runs', name: RegExp): Locator => workbench.view(view).getByRole('treeitem', { name });
 
 function trainingDirectory(): string {
@@ -80,7 +82,7 @@ describe('one model after the other', () => {
     await step('New Audit (4/');
     await workbench.choice('digits/query').click();
     await step('New Audit (5/');
-    await workbench.page.keyboard.press('Enter');
+    await field().press('Enter');
     await workbench.webview.getByRole('tab', { name: 'Verdict' }).waitFor({ timeout: 2 * minute });
     expect(text()).toContain('// in service');
     expect(text()).toContain('"v2": { "model": "new/v2.onnx" }');
@@ -89,6 +91,27 @@ describe('one model after the other', () => {
     );
     await row('Pairs', /^v1-v2, (in)?compatible|^v1-v2, undecided|^v1-v2, within/).waitFor();
     await workbench.screenshot('audit-verdict');
+  });
+
+  it('holds two reports against each other, and exports one', async () => {
+    const { page } = workbench;
+    await workbench.command('Backcompat: Run Audit');
+    const reported = row('Runs', /^v1-v2, audit, (incompatible|compatible|undecided|within)/);
+    await expect.poll(() => reported.count(), { timeout: 2 * minute }).toBe(2);
+    await workbench.command('Backcompat: Compare Reports…');
+    const choices = page.locator('.quick-input-list .monaco-list-row');
+    for (const index of [0, 1]) await choices.nth(index).click();
+    await page.locator('.quick-input-widget').getByRole('button', { name: 'OK' }).click();
+    await page.getByRole('tab', { name: /Comparison v1-v2/ }).waitFor();
+    await workbench.screenshot('compared');
+    await workbench.command('Backcompat: Export Report…');
+    await workbench.choice(/v1-v2/).click();
+    await workbench.choice('Markdown').click();
+    await expect.poll(() => field().inputValue(), { timeout: 30_000 }).toMatch(/\/models\/v1-v2\.md$/);
+    await field().press('Enter');
+    const exported = path.join(folder, 'v1-v2.md');
+    await expect.poll(() => existsSync(exported), { timeout: 30_000 }).toBe(true);
+    expect(readFileSync(exported, 'utf8')).toMatch(/^<!-- backcompat report -->/);
   });
 
   it(
@@ -100,14 +123,14 @@ describe('one model after the other', () => {
       await workbench.choice('builtin:convnet').click();
       await step('Train Compatible Model (2/');
       // Proposed: the length of the old vectors.
-      expect(await page.locator('.quick-input-widget input[type="text"]').inputValue()).toBe('32');
-      await page.keyboard.press('Enter');
+      expect(await field().inputValue()).toBe('32');
+      await field().press('Enter');
       await step('Train Compatible Model (3/');
       await workbench.choice('digits/train').click();
       await step('Train Compatible Model (4/');
       await workbench.choice('bct').click();
       await step('Train Compatible Model (5/');
-      await page.keyboard.press('Enter');
+      await field().press('Enter');
       await row('Pairs', /^v2-bct, training/).waitFor();
       await row('Runs', /^v2-bct, train, epoch \d+/).waitFor({ timeout: 2 * minute });
       await page.locator('.statusbar-item', { hasText: 'train v2-bct' }).waitFor();

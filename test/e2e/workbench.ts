@@ -25,6 +25,8 @@ const workbenchNoise: readonly RegExp[] = [
   /^error: Failed to load resource: .* 404 .*\/node_modules\/vsda\/rust\/web\/vsda(_bg\.wasm|\.js)\)$/,
   // code-server has no such extension; the workbench says so when the extension host is slow.
   /^error: +ERR +Error: Timed out waiting for authentication provider 'github' to register\./,
+  // A busy machine: the extension host is given little time to take part in a save.
+  /^error: +ERR +Error: Aborted onWillSaveTextDocument-event after \d+ms\n +at \S+\/workbench\.js/,
   // A page that is left cannot wait for these parts of the workbench.
   /^error: +ERR +\[lifecycle\] Long running operations during shutdown are unsupported in the web \(id: [\w.]+\) /,
   /^error: +ERR +\w+: Unable to write file 'vscode-log:[^']+' \(Error: IndexedDB database 'vscode-web-db' is closed\.\)/,
