@@ -49,6 +49,7 @@ async function native(): Promise<typeof import('@tensorflow/tfjs-layers')> {
 
 /** A reader of seven tokens: embeddings, a recurrent layer both ways, dense layers one a token, and a model inside the model, whose output `end` is the embedding. */
 export async function writeReader(folder: string): Promise<string> {
+  const { core } = await tfjsRuntime();
   const { input, model, layers, sequential } = await native();
   const tokens = input({ shape: [7], name: 'tokens', dtype: 'int32' });
   let x = layers.embedding({ inputDim: 20, outputDim: 6, name: 'table' }).apply(tokens) as typeof tokens;
@@ -64,6 +65,20 @@ export async function writeReader(folder: string): Promise<string> {
     ],
   });
   const built = model({ inputs: tokens, outputs: end.apply(x) as typeof tokens });
+  // Its own initial weights come from no seed.
+  for (const layer of built.layers) {
+    const values = layer.weights.map(({ originalName, shape }) => {
+      const random = createRandom(5, originalName);
+      const count = shape.reduce<number>((product, size) => product * (size ?? 1), 1);
+      const middle = originalName.endsWith('gamma') ? 1 : 0;
+      return core.tensor(
+        Float32Array.from({ length: count }, () => middle + 0.3 * random.normal()),
+        shape as number[],
+      );
+    });
+    layer.setWeights(values);
+    core.dispose(values);
+  }
   await built.save(`file://${folder}`);
   built.dispose();
   return path.join(folder, 'model.json');
