@@ -78,6 +78,7 @@ export async function createTfjsSession(model: TfjsModel, threads: number | null
           isHeld = true;
           await core.setBackend(runtime.backends.at(-1) as string);
           const held = await runOnce(core, loaded, feeds, fetches);
+          await core.setBackend(runtime.backends[position] as string);
           if (areClose(results, held)) return results;
           position = runtime.backends.length - 1;
           return held;
