@@ -28,6 +28,10 @@ export function addSessionsCommand(program: Command): void {
   program
     .command('sessions')
     .description('plan continual sessions')
+    .addHelpText(
+      'after',
+      '\nExample:\n  backcompat sessions plan    what each session of the only block of ./backcompat.json brings\n',
+    )
     .command('plan')
     .description('show what each session brings, and export it')
     .argument('[config]', 'config file (default: backcompat.json in this folder)')

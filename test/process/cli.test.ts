@@ -192,7 +192,7 @@ describe('failures', () => {
     [['audit', '--threads', '0'], /at least 1/],
     [['audit', '--json', 'r.json'], /--json takes one pair.*\n.*one, two/],
     [['report', 'nothing'], /no finished run "nothing"/],
-    [['compare', 'nothing'], /nothing to be compared with/],
+    [['compare', 'nothing'], /no finished run "nothing"/],
     [['compare', 'nothing', 'neither'], /no finished run "nothing"/],
     [['gate', 'nothing'], /no finished run "nothing"/],
     [['audit', '--detach', '--pair', 'one', '--junit', 'g.xml'], /--detach leaves before/],
@@ -356,6 +356,10 @@ describe('other commands', () => {
     expect(same.stdout).toContain('No key figure differs');
     const json = await cli(['compare', 'one', 'two', 'one', '--format', 'json'], cwd);
     expect(JSON.parse(json.stdout).reports.map(({ pair }: { pair: string }) => pair)).toEqual(['one', 'two', 'one']);
+    expect(await cli(['compare', 'one'], cwd)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('nothing to be compared with'),
+    });
     expect((await cli(['compare', 'one', 'two', '--format', 'md', '-o', 'c.md'], cwd)).status).toBe(0);
     expect(readFileSync(path.join(cwd, 'c.md'), 'utf8')).toContain('2 reports side by side');
   });
@@ -389,6 +393,7 @@ describe('other commands', () => {
     const expected = [
       'audit',
       'train',
+      'sessions',
       'embed',
       'adapt',
       'inspect',
