@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/core/numeric/random.ts';
-import { optimizedWeight, squaredNorm, updateWeight } from '../../src/core/training/optimizer.ts';
+import { sumOfSquares } from '../../src/core/numeric/sumOfSquares.ts';
+import { optimizedWeight, updateWeight } from '../../src/core/training/optimizer.ts';
 import type { OptimizerSettings } from '../../src/core/training/trainer.ts';
 
 const weightOf = (settings: OptimizerSettings, values: number[], shape = [values.length / 2, 2]) =>
@@ -89,9 +90,9 @@ describe('the optimiser', () => {
   it('sums squares, of any length', () => {
     for (const length of [0, 1, 3, 4, 7, 8]) {
       const values = Float32Array.from({ length }, (_, i) => i + 1);
-      expect(squaredNorm(values)).toBe((length * (length + 1) * (2 * length + 1)) / 6);
+      expect(sumOfSquares(values)).toBe((length * (length + 1) * (2 * length + 1)) / 6);
     }
-    expect(squaredNorm(Float32Array.of(1, 2, 3, 4, Number.NEGATIVE_INFINITY))).toBe(Number.POSITIVE_INFINITY);
-    expect(squaredNorm(Float32Array.of(3e38, 3e38))).toBeLessThan(Number.POSITIVE_INFINITY);
+    expect(sumOfSquares(Float32Array.of(1, 2, 3, 4, Number.NEGATIVE_INFINITY))).toBe(Number.POSITIVE_INFINITY);
+    expect(sumOfSquares(Float32Array.of(3e38, 3e38))).toBeLessThan(Number.POSITIVE_INFINITY);
   });
 });

@@ -1,6 +1,7 @@
 import { BackcompatError } from '../contract/errors.ts';
 import type { Distance } from '../contract/report.ts';
 import { type VectorSource, vectorsInMemory } from '../data/vectorSource.ts';
+import { sumOfSquares } from '../numeric/sumOfSquares.ts';
 
 /** Row-major float32 vectors, rows x columns. */
 export interface Matrix {
@@ -158,22 +159,5 @@ function shapeRows(
 
 /** 1 / length of values[from ... from + length), summed in double; infinite for zeros. */
 function inverseLength(values: Float32Array, from: number, length: number): number {
-  // Four sums side by side, which need not wait for each other.
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let d = 0;
-  let k = from;
-  for (const end = from + length - 3; k < end; k += 4) {
-    const p = values[k] as number;
-    const q = values[k + 1] as number;
-    const r = values[k + 2] as number;
-    const s = values[k + 3] as number;
-    a += p * p;
-    b += q * q;
-    c += r * r;
-    d += s * s;
-  }
-  for (; k < from + length; k++) a += (values[k] as number) ** 2;
-  return 1 / Math.sqrt(a + b + (c + d));
+  return 1 / Math.sqrt(sumOfSquares(values, from, length));
 }

@@ -1,5 +1,6 @@
 import { BackcompatError } from '../contract/errors.ts';
-import { type OptimizedWeight, squaredNorm, updateWeight } from './optimizer.ts';
+import { sumOfSquares } from '../numeric/sumOfSquares.ts';
+import { type OptimizedWeight, updateWeight } from './optimizer.ts';
 import type { StepResult, TrainerSpec, TrainerState } from './trainer.ts';
 
 /** Gradients of one pass in the order of the weights; null where the loss does not depend on the weight. */
@@ -19,7 +20,7 @@ export function stepWeights(
   learningRate: number,
   step: number,
 ): StepResult & { isMade: boolean } {
-  const gradientNorm = Math.sqrt(gradients.reduce((sum, values) => sum + (values ? squaredNorm(values) : 0), 0));
+  const gradientNorm = Math.sqrt(gradients.reduce((sum, values) => sum + (values ? sumOfSquares(values) : 0), 0));
   if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
     return { loss, terms, gradientNorm, notFinite: firstNotFinite(weights, gradients, terms), isMade: false };
   }
@@ -39,7 +40,7 @@ function firstNotFinite(
   gradients: Gradients,
   terms: Readonly<Record<string, number>>,
 ): string | null {
-  const isBroken = (values: Float32Array | null) => values !== null && !Number.isFinite(squaredNorm(values));
+  const isBroken = (values: Float32Array | null) => values !== null && !Number.isFinite(sumOfSquares(values));
   const weight = weights.find(({ data }) => isBroken(data));
   if (weight !== undefined) return weight.name;
   const term = Object.entries(terms).find(([, value]) => !Number.isFinite(value));
