@@ -10,8 +10,7 @@ import { cacheFolder } from '../core/runs/runDirectory.ts';
 import { onlyConfig } from './auditPlan.ts';
 import { addCommonOptions, type CommonOptions, wholeNumber } from './options.ts';
 import { createOutput, shownPath, usageError } from './output.ts';
-import { createProgressView } from './progressView.ts';
-import { terminalProgress } from './terminalProgress.ts';
+import { underSignals } from './underSignals.ts';
 
 const help = `
 The adapter maps vectors of the new model into the old one's space. It is fitted on items that both models have seen; nothing is
@@ -74,46 +73,30 @@ async function runAdapt(config: string | undefined, options: AdaptCommandOptions
   const pairs = findPairs(loaded, options.pair ?? null).map(({ name }) => name);
   if (pairs.length > 1) throw usageError('adapt takes one pair.', `Add --pair; the pairs are ${pairs.join(', ')}.`);
   const output = createOutput(options);
-  const view = createProgressView(process.stderr, output.quiet);
-  const controller = new AbortController();
-  const cancel = () => controller.abort();
-  process.on('SIGINT', cancel);
-  process.on('SIGTERM', cancel);
-  try {
-    const result = await adaptPair(
-      {
-        config: file,
-        pair: pairs[0] as string,
-        kind: options.kind,
-        data: options.data ?? null,
-        out: path.resolve(out),
-        append: append === undefined ? null : path.resolve(append),
-        force: options.force ?? false,
-        overrides: options.seed === undefined ? {} : { seed: options.seed },
-        threads: options.threads ?? null,
-        cacheFolder: cacheFolder(loaded.folder),
-      },
-      { progress: terminalProgress(view), signal: controller.signal },
-    );
-    view.clear();
-    const { report, description, items, shared } = result;
-    if (options.json !== undefined) await writeReport(path.resolve(options.json), report);
-    output.text(renderText(report, { width: output.width, colour: output.colour, full: options.full ?? false }));
-    output.text(`\n${shownPath(path.resolve(out))}: ${description}, fitted on ${counted(items, 'item')}\n`);
-    if (options.data === undefined) {
-      output.text(
-        '  judged above by two others of its kind, each on the half of the items that it was not fitted on\n',
-      );
-    }
-    if (shared > 0) {
-      output.note(
-        `warning: ${counted(shared, 'item')} of the pair ${shared === 1 ? 'is' : 'are'} in ${options.data}, too: the audit flatters the adapter.`,
-      );
-    }
-    if (append !== undefined) output.text(`${shownPath(path.resolve(append))}: the new checkpoint with it behind\n`);
-  } finally {
-    view.clear();
-    process.off('SIGINT', cancel);
-    process.off('SIGTERM', cancel);
+  const request = {
+    config: file,
+    pair: pairs[0] as string,
+    kind: options.kind,
+    data: options.data ?? null,
+    out: path.resolve(out),
+    append: append === undefined ? null : path.resolve(append),
+    force: options.force ?? false,
+    overrides: options.seed === undefined ? {} : { seed: options.seed },
+    threads: options.threads ?? null,
+    cacheFolder: cacheFolder(loaded.folder),
+  };
+  const result = await underSignals(output, (given) => adaptPair(request, given));
+  const { report, description, items, shared } = result;
+  if (options.json !== undefined) await writeReport(path.resolve(options.json), report);
+  output.text(renderText(report, { width: output.width, colour: output.colour, full: options.full ?? false }));
+  output.text(`\n${shownPath(path.resolve(out))}: ${description}, fitted on ${counted(items, 'item')}\n`);
+  if (options.data === undefined) {
+    output.text('  judged above by two others of its kind, each on the half of the items that it was not fitted on\n');
   }
+  if (shared > 0) {
+    output.note(
+      `warning: ${counted(shared, 'item')} of the pair ${shared === 1 ? 'is' : 'are'} in ${options.data}, too: the audit flatters the adapter.`,
+    );
+  }
+  if (append !== undefined) output.text(`${shownPath(path.resolve(append))}: the new checkpoint with it behind\n`);
 }

@@ -9,8 +9,7 @@ import { namedCheckpoint } from '../core/pipeline/namedCheckpoint.ts';
 import { cacheFolder } from '../core/runs/runDirectory.ts';
 import { addCommonOptions, type CommonOptions, positiveInteger } from './options.ts';
 import { createOutput, shownPath, usageError } from './output.ts';
-import { createProgressView } from './progressView.ts';
-import { terminalProgress } from './terminalProgress.ts';
+import { underSignals } from './underSignals.ts';
 
 const help = `
 Examples:
@@ -65,22 +64,9 @@ async function runEmbed(checkpoint: string, dataset: string, options: EmbedComma
     throw usageError(`-o ${options.out} does not end in .npy.`, 'Vectors are written as npy.');
   const output = createOutput(options);
   const request = await planEmbed(checkpoint, dataset, options);
-  const view = createProgressView(process.stderr, output.quiet);
-  const controller = new AbortController();
-  const cancel = () => controller.abort();
-  process.on('SIGINT', cancel);
-  process.on('SIGTERM', cancel);
-  try {
-    const progress = terminalProgress(view);
-    const { count, dimension, vectors, labels } = await embedDataset(request, { progress, signal: controller.signal });
-    view.clear();
-    output.text(`${shownPath(vectors)}: ${count.toLocaleString('en')} vectors of ${dimension}\n`);
-    output.text(`${shownPath(labels)}: their ids and labels\n`);
-  } finally {
-    view.clear();
-    process.off('SIGINT', cancel);
-    process.off('SIGTERM', cancel);
-  }
+  const { count, dimension, vectors, labels } = await underSignals(output, (given) => embedDataset(request, given));
+  output.text(`${shownPath(vectors)}: ${count.toLocaleString('en')} vectors of ${dimension}\n`);
+  output.text(`${shownPath(labels)}: their ids and labels\n`);
 }
 
 async function planEmbed(checkpoint: string, dataset: string, options: EmbedCommandOptions): Promise<EmbedRequest> {

@@ -4,9 +4,8 @@ import { INSTALL_COMMAND } from '../core/engine/tfjsRuntime.ts';
 import type { TfjsStatus } from '../core/engine/tfjsStatus.ts';
 import { installTfjs, removeTfjs } from '../core/runtime/installTfjs.ts';
 import { ProgramError, runProgram } from '../core/runtime/runProgram.ts';
-import { createOutput, type Output, shownPath } from './output.ts';
-import { createProgressView } from './progressView.ts';
-import { terminalProgress } from './terminalProgress.ts';
+import { createOutput, shownPath } from './output.ts';
+import { underSignals } from './underSignals.ts';
 
 interface RuntimeOptions {
   force?: boolean;
@@ -82,24 +81,6 @@ function statusLines({ native, backend, complaint }: TfjsStatus): string[] {
     `Models of TensorFlow.js are audited (backend ${backend}), but cannot be trained.`,
     `  ${INSTALL_COMMAND} installs the runtime that trains them.`,
   ];
-}
-
-async function underSignals<T>(
-  output: Output,
-  work: (given: { progress: ReturnType<typeof terminalProgress>; signal: AbortSignal }) => Promise<T>,
-): Promise<T> {
-  const view = createProgressView(process.stderr, output.quiet);
-  const controller = new AbortController();
-  const cancel = () => controller.abort();
-  process.on('SIGINT', cancel);
-  process.on('SIGTERM', cancel);
-  try {
-    return await work({ progress: terminalProgress(view), signal: controller.signal });
-  } finally {
-    view.clear();
-    process.off('SIGINT', cancel);
-    process.off('SIGTERM', cancel);
-  }
 }
 
 /** A process of its own tries it: a library that does not fit the machine ends whoever loads it. */
