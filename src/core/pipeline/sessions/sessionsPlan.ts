@@ -1,9 +1,9 @@
-import { closest, quotedList } from '../../config/closest.ts';
 import { configError, type LoadedConfig } from '../../config/loadConfig.ts';
 import { type PlanSettings, planSessions } from '../../continual/plan.ts';
 import { previewPlan, type SessionPreview } from '../../continual/planPreview.ts';
 import { BackcompatError } from '../../contract/errors.ts';
 import type { SessionPlan } from '../../contract/sessions.ts';
+import { namedBlock } from '../namedBlock.ts';
 import { itemLoader } from '../pairDefinition.ts';
 
 type SessionsBlock = NonNullable<LoadedConfig['config']['sessions']>[string];
@@ -16,28 +16,11 @@ const HELD_BACK = 0.2;
  * @throws BackcompatError `usage` for an unknown name or one that is missing, `bad-config` when there is no block
  */
 export function findSessions(loaded: LoadedConfig, name: string | null): { name: string; block: SessionsBlock } {
-  const blocks = loaded.config.sessions ?? {};
-  const names = Object.keys(blocks);
-  const place = { file: loaded.file, field: 'sessions' };
-  if (names.length === 0) {
-    const remedy = 'Add "sessions" with a block that names a start, data, queries and a plan.';
-    throw configError(loaded, [], `${loaded.file} has no sessions.`, remedy);
-  }
-  if (name !== null && !Object.hasOwn(blocks, name)) {
-    const suggestion = closest(name, names);
-    throw new BackcompatError('usage', `There is no block of sessions ${JSON.stringify(name)} in ${loaded.file}.`, {
-      place,
-      remedy: suggestion ? `Did you mean ${JSON.stringify(suggestion)}?` : `Known blocks are ${quotedList(names)}.`,
-    });
-  }
-  if (name === null && names.length > 1) {
-    throw new BackcompatError('usage', `${loaded.file} has ${names.length} blocks of sessions.`, {
-      place,
-      remedy: `Name one with --name: ${quotedList(names)}.`,
-    });
-  }
-  const chosen = name ?? (names[0] as string);
-  return { name: chosen, block: blocks[chosen] as SessionsBlock };
+  return namedBlock(loaded, 'sessions', loaded.config.sessions ?? {}, name, {
+    one: 'block of sessions',
+    many: 'blocks of sessions',
+    remedy: 'Add "sessions" with a block that names a start, data, queries and a plan.',
+  });
 }
 
 /**

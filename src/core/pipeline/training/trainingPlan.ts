@@ -1,11 +1,10 @@
-import { closest, quotedList } from '../../config/closest.ts';
-import { configError, type LoadedConfig, type Pair } from '../../config/loadConfig.ts';
+import type { LoadedConfig, Pair } from '../../config/loadConfig.ts';
 import type { TrainingDefinition } from '../../config/schema.ts';
-import { BackcompatError } from '../../contract/errors.ts';
 import { partFolder, TRAINING_FILES } from '../../contract/training.ts';
 import type { Augmentation } from '../../training/data/batchSource.ts';
 import { type ObjectiveSettings, objectiveSettings } from '../../training/objectives/createObjective.ts';
 import type { OptimizerSettings, TrainableChoice } from '../../training/trainer.ts';
+import { namedBlock } from '../namedBlock.ts';
 
 const DEFAULT_EPOCHS = 10;
 const DEFAULT_BATCH = 64;
@@ -47,28 +46,11 @@ export interface TrainingPlan {
  * @throws BackcompatError `usage` for an unknown name or one that is missing, `bad-config` when there is no block
  */
 export function findTraining(loaded: LoadedConfig, name: string | null): { name: string; block: TrainingDefinition } {
-  const blocks = loaded.config.training ?? {};
-  const names = Object.keys(blocks);
-  const place = { file: loaded.file, field: 'training' };
-  if (names.length === 0) {
-    const remedy = 'Add "training" with a block that names a start, an old model and data.';
-    throw configError(loaded, [], `${loaded.file} has no training.`, remedy);
-  }
-  if (name !== null && !Object.hasOwn(blocks, name)) {
-    const suggestion = closest(name, names);
-    throw new BackcompatError('usage', `There is no training block ${JSON.stringify(name)} in ${loaded.file}.`, {
-      place,
-      remedy: suggestion ? `Did you mean ${JSON.stringify(suggestion)}?` : `Known blocks are ${quotedList(names)}.`,
-    });
-  }
-  if (name === null && names.length > 1) {
-    throw new BackcompatError('usage', `${loaded.file} has ${names.length} training blocks.`, {
-      place,
-      remedy: `Name one with --name: ${quotedList(names)}.`,
-    });
-  }
-  const chosen = name ?? (names[0] as string);
-  return { name: chosen, block: blocks[chosen] as TrainingDefinition };
+  return namedBlock(loaded, 'training', loaded.config.training ?? {}, name, {
+    one: 'training block',
+    many: 'training blocks',
+    remedy: 'Add "training" with a block that names a start, an old model and data.',
+  });
 }
 
 /** @param seed of the command line, instead of the block's */
