@@ -16,8 +16,12 @@ export function paragonMetrics(report: Report): MetricName[] {
 export function paragonTitle(report: Report): string {
   const { metric } = report.verdict;
   const tax = report.tax?.[metric];
+  return tax === undefined ? 'Against the paragon' : taxTitle(tax, metric);
+}
+
+/** What a compatibility tax says, in words; below what three decimals show it is none. */
+export function taxTitle(tax: number, metric: string): string {
   const label = metricLabel(metric);
-  if (tax === undefined) return 'Against the paragon';
   if (Math.abs(tax) < 0.0005) return `Compatibility costs no ${label} against the paragon`;
   return tax > 0
     ? `Compatibility costs ${number(tax)} ${label} against the paragon`

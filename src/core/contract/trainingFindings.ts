@@ -2,6 +2,7 @@
 import type { Phrase } from './findings.ts';
 import type { FollowedTraining, TrainingStep } from './followedTraining.ts';
 import { count, durationText, metricLabel, number, percent, sentence, signed } from './format.ts';
+import { taxTitle } from './paragonFindings.ts';
 import { type EpochFigures, TRAINING_FILES, type TrainingPart, type TrainingRecord } from './training.ts';
 
 /** How the new model stands against the old one on the held-out items, epoch by epoch. */
@@ -252,9 +253,5 @@ export function differenceText({ criterion }: EpochFigures): string | null {
 export function paragonTitleOf({ record, audits }: Pick<FollowedTraining, 'record' | 'audits'>): string {
   const tax = audits.find(({ folder }) => folder === record?.chosen)?.tax;
   if (record === null || tax === null || tax === undefined) return 'The models side by side';
-  const label = metricLabel(record.criterionMetric);
-  if (Math.abs(tax) < 0.0005) return `Compatibility costs no ${label} against the paragon`;
-  return tax > 0
-    ? `Compatibility costs ${number(tax)} ${label} against the paragon`
-    : `The model ranks better than the paragon, by ${number(-tax)} ${label}`;
+  return taxTitle(tax, record.criterionMetric);
 }
