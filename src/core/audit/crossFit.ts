@@ -163,17 +163,7 @@ function itemsOf({ queries, gallery, vectors }: AuditInput): Items {
 
 /** Rows of `source`, all mapped by one adapter. */
 export function mappedSource(source: VectorSource, adapter: Pick<Adapter, 'apply'>, dimension: number): VectorSource {
-  return {
-    name: source.name,
-    count: source.count,
-    dimension,
-    async read(start, count, into) {
-      const values = new Float32Array(count * source.dimension);
-      await source.read(start, count, values);
-      into.set((await adapter.apply({ rows: count, columns: source.dimension, values })).values);
-    },
-    async close() {},
-  };
+  return mappedBlocks(source, dimension, (raw) => adapter.apply(raw));
 }
 
 /** Rows of `source`, each mapped by the adapter of the half that it is not in. */
@@ -183,6 +173,17 @@ function mappedVectors(
   adapters: [Adapter, Adapter],
   dimension: number,
 ): VectorSource {
+  return mappedBlocks(source, dimension, (raw, start) =>
+    mapRows(raw, halfOf.subarray(start, start + raw.rows), adapters, dimension),
+  );
+}
+
+/** Rows of `source`, mapped block by block as they are read; whoever owns `source` closes it. */
+function mappedBlocks(
+  source: VectorSource,
+  dimension: number,
+  map: (raw: Matrix, start: number) => Promise<Matrix>,
+): VectorSource {
   return {
     name: source.name,
     count: source.count,
@@ -190,8 +191,7 @@ function mappedVectors(
     async read(start, count, into) {
       const values = new Float32Array(count * source.dimension);
       await source.read(start, count, values);
-      const raw = { rows: count, columns: source.dimension, values };
-      into.set((await mapRows(raw, halfOf.subarray(start, start + count), adapters, dimension)).values);
+      into.set((await map({ rows: count, columns: source.dimension, values }, start)).values);
     },
     async close() {},
   };
