@@ -8,12 +8,11 @@
  * that is blocked as by a step of training: how long a batch is waited for. Needs bench/reference/setup.sh and torchvision
  * (bench/reference/requirements-zoo.txt).
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
-import sharp from 'sharp';
 import type { Preprocessing } from '../src/core/data/decodeImage.ts';
 import type { ItemSet } from '../src/core/data/itemSet.ts';
 import { loadDataset } from '../src/core/data/loadDataset.ts';
@@ -21,6 +20,7 @@ import { createRandom } from '../src/core/numeric/random.ts';
 import type { Augmentation, BatchSource } from '../src/core/training/data/batchSource.ts';
 import { createBatchSource } from '../src/core/training/data/createBatchSource.ts';
 import { Peer } from './support/peer.ts';
+import { writePictures } from './support/pictures.ts';
 import { median, medianRatio, Series, timed } from './support/timing.ts';
 
 const BATCH = 64;
@@ -31,23 +31,6 @@ const rounds = Number(process.argv[2] ?? 5);
 const benchFolder = process.env.BENCH_FOLDER ?? 'bench';
 const folder = mkdtempSync(path.join(os.tmpdir(), 'backcompat-pipeline-'));
 const random = createRandom(0, 'pipeline');
-
-/** Smooth waves and a little noise: compresses as pictures do. */
-async function writePictures(name: string, count: number, height: number, width: number, type: 'png' | 'jpeg') {
-  mkdirSync(path.join(folder, name, 'all'), { recursive: true });
-  for (let image = 0; image < count; image++) {
-    const phase = 6.28 * random.uniform();
-    const pixels = new Uint8Array(height * width * 3);
-    for (let i = 0; i < pixels.length; i++) {
-      const x = Math.floor(i / 3) % width;
-      const y = Math.floor(i / 3 / width);
-      const wave = 128 + 90 * Math.sin(x / (9 + (i % 3)) + y / 14 + phase);
-      pixels[i] = Math.max(0, Math.min(255, wave + random.integer(16) - 8));
-    }
-    const encoded = sharp(pixels, { raw: { width, height, channels: 3 } }).toFormat(type, { quality: 90 });
-    await encoded.toFile(path.join(folder, name, 'all', `${image}.${type}`));
-  }
-}
 
 function writeDigits(): void {
   const pixels = Uint8Array.from({ length: DIGITS * 784 }, () => Math.max(0, random.integer(512) - 256));
@@ -90,8 +73,8 @@ interface Case {
 let peer: Peer | null = null;
 try {
   writeDigits();
-  await writePictures('small', SMALL, 32, 32, 'png');
-  await writePictures('photos', PHOTOS, 375, 500, 'jpeg');
+  await writePictures(path.join(folder, 'small'), random, { count: SMALL, height: 32, width: 32, type: 'png' });
+  await writePictures(path.join(folder, 'photos'), random, { count: PHOTOS, height: 375, width: 500, type: 'jpeg' });
   // Beside this bundle, where the packages are found.
   const workerFile = fileURLToPath(new URL('pixelWorker.mjs', import.meta.url));
   await esbuild.build({

@@ -7,10 +7,9 @@
  * alone on prepared inputs, and the whole path from files to a table in the cache, from small PNG and from photo-sized
  * JPEG files. A text model of six layers from sentences. Needs bench/reference/setup.sh.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import sharp from 'sharp';
 import { createImageDecoder } from '../src/core/data/decodeImage.ts';
 import type { ItemSet } from '../src/core/data/itemSet.ts';
 import { loadDataset } from '../src/core/data/loadDataset.ts';
@@ -18,6 +17,7 @@ import { type Checkpoint, embed, openCheckpoint } from '../src/core/models/check
 import type { ImageEncoder, ModelCheckpoint, TextEncoder } from '../src/core/models/modelCheckpoint.ts';
 import { createRandom } from '../src/core/numeric/random.ts';
 import { Peer } from './support/peer.ts';
+import { writePictures } from './support/pictures.ts';
 import { median, medianRatio, Series, silent, timed } from './support/timing.ts';
 
 const IMAGES = 512;
@@ -28,23 +28,6 @@ const THREADS = 2;
 const rounds = Number(process.argv[2] ?? 9);
 const folder = mkdtempSync(path.join(os.tmpdir(), 'backcompat-embedding-'));
 const random = createRandom(0, 'embedding');
-
-/** Smooth waves and a little noise: compresses as pictures do. */
-async function writePictures(name: string, count: number, height: number, width: number, type: 'png' | 'jpeg') {
-  mkdirSync(path.join(folder, name, 'all'), { recursive: true });
-  for (let image = 0; image < count; image++) {
-    const phase = 6.28 * random.uniform();
-    const pixels = new Uint8Array(height * width * 3);
-    for (let i = 0; i < pixels.length; i++) {
-      const x = Math.floor(i / 3) % width;
-      const y = Math.floor(i / 3 / width);
-      const wave = 128 + 90 * Math.sin(x / (9 + (i % 3)) + y / 14 + phase);
-      pixels[i] = Math.max(0, Math.min(255, wave + random.integer(16) - 8));
-    }
-    const encoded = sharp(pixels, { raw: { width, height, channels: 3 } }).toFormat(type, { quality: 90 });
-    await encoded.toFile(path.join(folder, name, 'all', `${image}.${type}`));
-  }
-}
 
 function writeTexts(): void {
   const syllable = () => ('bcdfghjklmnprstvwz'[random.integer(18)] as string) + 'aeiou'[random.integer(5)];
@@ -78,8 +61,8 @@ async function decodeAll({ images, count }: ItemSet, { preprocessing }: ImageEnc
 let peer: Peer | null = null;
 const opened: Checkpoint[] = [];
 try {
-  await writePictures('small', IMAGES, 32, 32, 'png');
-  await writePictures('photos', PHOTOS, 375, 500, 'jpeg');
+  await writePictures(path.join(folder, 'small'), random, { count: IMAGES, height: 32, width: 32, type: 'png' });
+  await writePictures(path.join(folder, 'photos'), random, { count: PHOTOS, height: 375, width: 500, type: 'jpeg' });
   writeTexts();
   peer = new Peer('embedding.py', [folder, IMAGES, BATCH, THREADS]);
   // Its models are there once it answers.
