@@ -49,7 +49,26 @@ export class RunPanels implements vscode.Disposable, vscode.WebviewPanelSerializ
   async deserializeWebviewPanel(panel: vscode.WebviewPanel, state: unknown): Promise<void> {
     const directory = (state as { run?: unknown } | null)?.run;
     if (typeof directory === 'string') this.#adopt(panel, directory);
-    else panel.dispose();
+    else this.#showLost(panel);
+  }
+
+  /**
+   * The window was closed before the page had kept its run. Such a panel must not be disposed of here: the workbench
+   * is just opening it, and would stumble over one that is gone.
+   */
+  #showLost(panel: vscode.WebviewPanel): void {
+    const subject = { directory: null, report: null };
+    const page = new ReportPage(panel.webview, this.#services, { title: panel.title, subject: () => subject });
+    panel.onDidDispose(() => page.dispose());
+    const failure = {
+      title: vscode.l10n.t('This page lost its run'),
+      message: vscode.l10n.t('The window was closed before the page had kept which run it shows.'),
+      remedy: vscode.l10n.t('Open the run from the Runs view; the run itself lost nothing.'),
+      again: null,
+      openRunFolder: false,
+      openConfig: false,
+    };
+    page.show({ kind: 'failed', failure });
   }
 
   #adopt(panel: vscode.WebviewPanel, directory: string): void {
