@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { configError, type LoadedConfig } from '../../config/loadConfig.ts';
-import type { ModelCheckpointDefinition, PreprocessDefinition } from '../../config/schema.ts';
+import type { ModelCheckpointDefinition, PreprocessDefinition, TrainingDefinition } from '../../config/schema.ts';
 import { BackcompatError } from '../../contract/errors.ts';
 import { MAX_IMAGE_PIXELS, type Preprocessing, sharp } from '../../data/decodeImage.ts';
 import type { ItemSet } from '../../data/itemSet.ts';
@@ -64,8 +64,18 @@ export async function openStart(
     },
     definition: { preprocess },
     identity: JSON.stringify([block.from, dimension, preprocess]),
-    notes: [],
+    notes: sharedStart(loaded, block, seed),
   });
+}
+
+/** Two models that were initialised alike stay nearer to each other than models that meet in practice. */
+function sharedStart({ config }: LoadedConfig, block: TrainingDefinition, seed: number): string[] {
+  const old = config.training?.[block.old ?? ''];
+  const isShared = old?.from === block.from && old.dimension === block.dimension && (old.seed ?? 0) === seed;
+  if (!isShared) return [];
+  return [
+    `${JSON.stringify(block.old)} was initialised with the same weights (seed ${seed}), which favours compatibility: another "seed" here makes the comparison fair.`,
+  ];
 }
 
 /** Each engine trains files of its own kind. @throws BackcompatError `bad-config` */
