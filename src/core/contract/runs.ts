@@ -1,4 +1,5 @@
 import type { Place } from './errors.ts';
+import type { SessionResult } from './sessions.ts';
 import type { EpochFigures } from './training.ts';
 
 /** A run is a directory; these are the words in it and what a reader makes of it. */
@@ -67,8 +68,11 @@ export type RunEvent =
   | {
       type: 'step';
       time: string;
-      /** Folder of the part that is trained: '' or `paragon`, `lambda-0.5`. */
+      /** Folder of the part that is trained: '' or `paragon`, `lambda-0.5`; of sessions the session's, `cvs/session-2`. */
       part: string;
+      /** Of sessions: folder of the method, and number from 1. */
+      method?: string;
+      session?: number;
       epoch: number;
       step: number;
       loss: number;
@@ -77,7 +81,9 @@ export type RunEvent =
       millisecondsPerStep: number;
     }
   /** The figures of an epoch are in the training record, too. */
-  | { type: 'epoch'; time: string; part: string; figures: EpochFigures }
+  | { type: 'epoch'; time: string; part: string; method?: string; session?: number; figures: EpochFigures }
+  /** A session that is done; it is in the record of sessions, too. `method`: its folder. */
+  | { type: 'session'; time: string; method: string; result: SessionResult }
   | { type: 'verdict'; time: string; state: string; summary: string }
   | { type: 'log'; time: string; level: 'info' | 'warning' | 'error'; message: string };
 

@@ -25,6 +25,39 @@ export interface PlannedSession {
   items: string[];
 }
 
+/** What a run of sessions leaves in its directory. */
+export const SESSIONS_FILES = {
+  /** {@link SessionsRecord}, rewritten after every session. */
+  record: 'sessions.json',
+  /** {@link SessionPlan}: which items each session brought. */
+  plan: 'plan.json',
+  /** What the run depends on: it is resumed only where it is still so. */
+  inputs: 'inputs.json',
+  /** In the folder of a session, written last: {@link SessionResult}. Where it is, everything of the session is. */
+  result: 'session.json',
+  head: 'head.safetensors',
+  /** The session's model as a checkpoint of a config. */
+  checkpoint: 'checkpoint.json',
+  /** Vectors of the session's gallery by its own model, L2-normalised, a row for each id of `gallery.json`. */
+  gallery: 'gallery.npy',
+  galleryItems: 'gallery.json',
+  /** Vectors of all held-out queries by the session's model, L2-normalised. */
+  queries: 'queries.npy',
+  /** Ids of the items that are kept for replay. */
+  exemplars: 'exemplars.json',
+  /** Weights that the next session starts from. */
+  weights: 'weights.state',
+  /** Fisher information of the sessions so far. */
+  memory: 'memory.state',
+  /** Folder of states to resume from, while the session is trained. */
+  states: 'states',
+} as const;
+
+/** Folder of a session below the run's. @param session from 1 */
+export function sessionFolder(method: string, session: number): string {
+  return `${method}/session-${session}`;
+}
+
 /** The ks of recall@k. */
 export const SESSION_KS = [1, 2, 4] as const;
 
@@ -69,4 +102,124 @@ export interface SessionsSummary {
   bc: number | null;
   /** Always null: galleries of sessions hold different items. */
   fc: null;
+}
+
+export type SessionMethodName = 'fine-tuning' | 'bct' | 'cvs' | 'lwf' | 'ewc' | 'expansion' | 'joint';
+
+/** What is kept of earlier sessions for training: items, their stored vectors alone, or nothing. */
+export type ReplayKind = 'images' | 'features' | 'none';
+
+/** A method's settings, defaults filled in; null: it has no such term. */
+export interface SessionMethodOptions {
+  /** Weight of the model coherence L_m. */
+  alpha: number | null;
+  /** Weight of the data coherence L_d. */
+  beta: number | null;
+  form: 'paper' | 'code' | null;
+  /** Strength of elastic weight consolidation. */
+  ewc: number | null;
+  /** Weight of learning without forgetting. */
+  lwf: number | null;
+  replay: ReplayKind;
+  /** Items (or vectors) that are kept, 0 without replay. */
+  buffer: number;
+  /** Components that the embedding gains at each session after the first. */
+  growth: number | null;
+}
+
+/** What one session of one method came to. */
+export interface SessionResult {
+  /** From 1. */
+  session: number;
+  figures: SessionFigures;
+  /** Of training and measuring, over all attempts of a run that was interrupted as far as they counted. */
+  seconds: number;
+  /** Of the optimiser. */
+  steps: number;
+  /** Of the model, without its head. */
+  parameters: number;
+  dimension: number;
+  storage: SessionStorage;
+  /** What a full re-index after this session would have embedded again: items of earlier galleries, and about how long. Nothing for `joint`. */
+  reembedding: { items: number; seconds: number };
+}
+
+/** What is kept after a session. */
+export interface SessionStorage {
+  /** Items whose content is kept for training. */
+  replayedItems: number;
+  /** Vectors that training uses again; they are those of galleries. */
+  replayedVectors: number;
+  galleryVectors: number;
+  /** Gallery vectors in float32, and the content of replayed items: pixels as the model takes them, a byte each, or text. */
+  bytes: number;
+}
+
+/**
+ * One session's model against a later one's, over held-out queries of classes that the older one had seen, each searching the
+ * others. Figures are those of an audit (metrics.md); null: not measured.
+ */
+export interface SessionAudit {
+  /** Sessions, from 1. */
+  from: number;
+  to: number;
+  /** Strict rates of violations. */
+  positiveRate: number | null;
+  negativeRate: number | null;
+  negativeFlipRate: number | null;
+  newOldMap: number | null;
+  oldOldMap: number | null;
+  /** Of the audit's report, relative to the run's folder. */
+  report: string;
+}
+
+export interface SessionsMethod {
+  /** Below the run's folder, unique in it. */
+  folder: string;
+  /** For people, unique in a run. */
+  label: string;
+  method: SessionMethodName;
+  options: SessionMethodOptions;
+  state: 'waiting' | 'running' | 'done';
+  /** Those that are done, in their order. */
+  sessions: SessionResult[];
+  /** Of the sessions so far once there is one; final when `state` is `done`. */
+  summary: SessionsSummary | null;
+  /** Between consecutive models, and of the last against the first. */
+  audits: SessionAudit[];
+}
+
+/** What the plan of a run brings, without its items. */
+export interface SessionsPlanSummary {
+  setup: SessionSetup;
+  percent: number | null;
+  heldBack: number | null;
+  column: string | null;
+  seed: number;
+  sessions: {
+    title: string;
+    /** Classes that it holds items of, and those of them that no session before held. */
+    classes: number;
+    newClasses: number;
+    items: number;
+  }[];
+}
+
+/** A run of sessions: the plan, and what each method came to so far. */
+export interface SessionsRecord {
+  format: 'backcompat.sessions';
+  formatVersion: 1;
+  name: string;
+  engine: 'onnx' | 'tfjs';
+  seed: number;
+  /** As the config names them. */
+  from: string;
+  data: string;
+  queries: string;
+  /** Of the first session's embedding. */
+  dimension: number;
+  buffer: number;
+  epochs: number;
+  plan: SessionsPlanSummary;
+  methods: SessionsMethod[];
 }

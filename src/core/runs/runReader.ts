@@ -221,6 +221,7 @@ function applyEvent(state: EventState, event: RunEvent): void {
       state.training = { epoch: state.training?.epoch ?? Math.max(1, epoch), step, figures: event.figures };
       break;
     }
+    case 'session':
     case 'metric':
     case 'log':
       break;
@@ -232,6 +233,7 @@ const isText = (value: unknown): value is string => typeof value === 'string';
 const isFigure = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
 const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+const isOfSession = ({ method, session }: Fields) => isOptional(method, isText) && isOptional(session, isFigure);
 const isOptional = (value: unknown, test: (value: unknown) => boolean) => value === undefined || test(value);
 
 function parseJson(text: string): Fields | null {
@@ -275,10 +277,21 @@ const eventChecks: Readonly<Record<RunEvent['type'], (fields: Fields) => boolean
   metric: (fields) => isText(fields.name) && isFigure(fields.value) && isOptional(fields.step, isFigure),
   step: (fields) =>
     isText(fields.part) &&
+    isOfSession(fields) &&
     [fields.epoch, fields.step, fields.loss, fields.learningRate, fields.millisecondsPerStep].every(isFigure) &&
     isObject(fields.terms),
   epoch: (fields) =>
-    isText(fields.part) && isObject(fields.figures) && isFigure(fields.figures.epoch) && isFigure(fields.figures.step),
+    isText(fields.part) &&
+    isOfSession(fields) &&
+    isObject(fields.figures) &&
+    isFigure(fields.figures.epoch) &&
+    isFigure(fields.figures.step),
+  session: (fields) =>
+    isText(fields.method) &&
+    isObject(fields.result) &&
+    isFigure(fields.result.session) &&
+    isObject(fields.result.figures) &&
+    isObject(fields.result.storage),
   verdict: (fields) => isText(fields.state) && isText(fields.summary),
   log: (fields) => isText(fields.message) && ['info', 'warning', 'error'].includes(String(fields.level)),
 };
