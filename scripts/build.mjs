@@ -8,6 +8,7 @@
  *   dist/countingWorker.js      the thread that counts distances beside an audit
  *   dist/worker.js              the process that answers the editor's questions about models and vectors
  *   dist/extension.cjs          the extension host's half
+ *   dist/checkConfig.cjs        its check of configs, loaded when there is one to check
  *   dist/webview/report.js,css  the report's page, also inlined by the HTML rendering
  *   dist/sample/                digits of the sample
  */
@@ -26,6 +27,39 @@ const external = ['onnxruntime-node', 'sharp', '@tensorflow/*', 'vscode'];
 /** CommonJS packages inside an ESM bundle call `require`, which ESM does not have. */
 const requireForCommonJs =
   "import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);";
+
+/** Left out of the extension's bundle: zod is more than half of it, and an activation would pay for reading it. */
+const checkConfigLater = {
+  name: 'check-config-later',
+  setup(build) {
+    build.onResolve({ filter: /\/core\/config\/checkConfig\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: './checkConfig.cjs', external: true } : undefined,
+    );
+  },
+};
+
+/** Every importer of a package copies its names, and `vscode` has hundreds and forty importers: here they share one copy. */
+const vscodeOnce = {
+  name: 'vscode-once',
+  setup(build) {
+    const namespace = 'vscode-once';
+    build.onResolve({ filter: /^vscode$/ }, (imported) =>
+      imported.namespace === namespace ? { path: 'vscode', external: true } : { path: 'vscode', namespace },
+    );
+    build.onLoad({ filter: /.*/, namespace }, () => ({ contents: "export * from 'vscode';" }));
+  },
+};
+
+/** @type {import('esbuild').BuildOptions} What the extension host loads. */
+const hostBundle = {
+  outdir: 'dist',
+  format: 'cjs',
+  platform: 'node',
+  target: 'node20',
+  external,
+  outExtension: { '.js': '.cjs' },
+  mainFields: ['module', 'main'],
+};
 
 /** @type {Record<string, import('esbuild').BuildOptions>} One bundle an entry of the product. */
 export const bundles = {
@@ -67,14 +101,15 @@ export const bundles = {
     external,
   },
   extension: {
+    ...hostBundle,
     entryPoints: [{ in: 'src/extension.ts', out: 'extension' }],
-    outdir: 'dist',
-    format: 'cjs',
-    platform: 'node',
-    target: 'node20',
-    external,
-    outExtension: { '.js': '.cjs' },
-    mainFields: ['module', 'main'],
+    plugins: [checkConfigLater, vscodeOnce],
+    // "import()" of what is outside the bundle becomes "require".
+    supported: { 'dynamic-import': false },
+  },
+  checkConfig: {
+    ...hostBundle,
+    entryPoints: [{ in: 'src/core/config/checkConfig.ts', out: 'checkConfig' }],
     // zod looks at it; the extension host reports every extension that does.
     define: { navigator: 'undefined' },
   },

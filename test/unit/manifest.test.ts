@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -153,30 +153,38 @@ describe('the problem matcher', () => {
   });
 });
 
-describe('the bundle of the extension host', () => {
-  it('holds and names no native module', async () => {
-    const { metafile } = await buildBundle('extension', { write: false, metafile: true });
+describe('the bundles of the extension host', () => {
+  it.each([
+    ['extension', 'src/extension.ts', ['vscode', './checkConfig.cjs']],
+    ['checkConfig', 'src/core/config/checkConfig.ts', []],
+  ])('hold and name no native module: %s', async (name, entry, known) => {
+    const { metafile } = await buildBundle(name, { write: false, metafile: true });
     const inputs = Object.keys(metafile?.inputs ?? {});
-    expect(inputs).toContain('src/extension.ts');
+    expect(inputs).toContain(entry);
     expect(
       inputs.filter((input) => /onnxruntime|node_modules\/(sharp|@img)|src\/core\/(engine|models)\//.test(input)),
     ).toEqual([]);
     const [output] = Object.values(metafile?.outputs ?? {}).filter(({ entryPoint }) => entryPoint !== undefined);
     const external = (output?.imports ?? []).filter((entry) => entry.external).map((entry) => entry.path);
-    expect(external).toContain('vscode');
-    expect(external.filter((name) => name !== 'vscode' && !/^(node:)?[a-z_]+(\/promises)?$/.test(name))).toEqual([]);
-    expect(external).not.toContain('sharp');
+    const ofNode = (name: string) => /^(node:)?[a-z_]+(\/promises)?$/.test(name) && name !== 'sharp';
+    expect(known.filter((name) => !external.includes(name))).toEqual([]);
+    expect(external.filter((name) => !known.includes(name) && !ofNode(name))).toEqual([]);
   });
 
-  it('loads nothing but itself and what Node brings', async () => {
+  it('leave the check of configs, and zod with it, out of what is loaded at activation', async () => {
+    const { metafile } = await buildBundle('extension', { write: false, metafile: true });
+    expect(Object.keys(metafile?.inputs ?? {}).filter((input) => /zod|config\/(check|schema)/.test(input))).toEqual([]);
+  });
+
+  it('load nothing but themselves and what Node brings', async () => {
     const folder = mkdtempSync(path.join(os.tmpdir(), 'bundle-'));
     try {
       await buildBundle('extension', { outdir: folder, sourcemap: false });
-      // What the editor gives is a stand-in that answers everything with a class.
+      writeFileSync(path.join(folder, 'backcompat.json'), '{}');
       const script = `
         const Module = require('node:module');
+        const vscode = require(${JSON.stringify(path.join(root, 'test/fixtures/vscodeStandIn.cjs'))});
         const load = Module._load;
-        const vscode = Object.create(new Proxy({}, { get: () => class {} }));
         const loaded = [];
         Module._load = (name, ...rest) => {
           if (name === 'vscode') return vscode;
@@ -184,9 +192,14 @@ describe('the bundle of the extension host', () => {
           return load(name, ...rest);
         };
         const { activate } = require(${JSON.stringify(path.join(folder, 'extension.cjs'))});
-        console.log(JSON.stringify({ activate: typeof activate, loaded: loaded.slice(1) }));`;
-      const output = execFileSync(process.execPath, ['-e', script], { encoding: 'utf8' });
-      expect(JSON.parse(output)).toEqual({ activate: 'function', loaded: [] });
+        const workspaceState = { get: (key, value) => value };
+        activate({ subscriptions: [], extensionPath: '', workspaceState }).then(() => {
+          console.log(JSON.stringify(loaded.slice(1)));
+          process.exit();
+        });`;
+      const env = { ...process.env, STAND_IN_WORKSPACE: folder };
+      const output = execFileSync(process.execPath, ['-e', script], { encoding: 'utf8', env });
+      expect(JSON.parse(output)).toEqual([]);
     } finally {
       rmSync(folder, { recursive: true });
     }
