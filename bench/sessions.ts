@@ -1,264 +1,193 @@
-// Continual sessions on the sample's digits: recall on the mixed gallery after each of five sessions of two classes, by method.
-//   node bench/run.mjs sessions [seeds] [epochs] [disjoint|blurry|general, default all] [methods, default all]
-// A trial of losses, herding and figures; sessions as runs of the product are still to come.
-import { type GallerySession, storedCentres } from '../src/core/continual/classCentres.ts';
-import { evaluateSession } from '../src/core/continual/evaluateSession.ts';
-import { type PlanSettings, planSessions } from '../src/core/continual/plan.ts';
-import { membersOf } from '../src/core/continual/planFile.ts';
-import { chooseExemplars } from '../src/core/continual/replay.ts';
-import { summariseSessions } from '../src/core/continual/summarise.ts';
-import type { SessionFigures } from '../src/core/contract/sessions.ts';
-import { type ItemSet, selectItems } from '../src/core/data/itemSet.ts';
-import { loadDataset, selectPart } from '../src/core/data/loadDataset.ts';
-import { type VectorSource, vectorsInMemory } from '../src/core/data/vectorSource.ts';
-import type { BatchInputs, BatchSource, ItemFields } from '../src/core/training/data/batchSource.ts';
-import { createBatchSource } from '../src/core/training/data/createBatchSource.ts';
-import { growHead, type Head, headForm, initialHead, trainedHead } from '../src/core/training/heads/head.ts';
-import { classificationTerm, NEW_HEAD } from '../src/core/training/objectives/classification.ts';
-import { type ClassMeans, dataCoherenceTerm, modelCoherenceTerm } from '../src/core/training/objectives/coherence.ts';
-import { distillationTerm, influenceTerm } from '../src/core/training/objectives/influence.ts';
-import type { OldSpace } from '../src/core/training/objectives/oldSpace.ts';
-import { composeObjective, type ObjectiveTerm } from '../src/core/training/objectives/term.ts';
-import { createOnnxTrainer } from '../src/core/training/onnxTrainer.ts';
-import type { Trainer, TrainerState } from '../src/core/training/trainer.ts';
+/**
+ * What each method of continual sessions gives: `npm run bench -- sessions [data] [setup] [seeds] [epochs] [folder] [methods]`.
+ *
+ * data: `digits` (the sample's, five sessions of two classes; needs `npm run build`) or `glyphs` (94 characters in many typefaces,
+ * five sessions; needs `node scripts/makeGlyphs.mjs`). setup: `disjoint`, `blurry`, `general` or `all`. Methods: names below, with
+ * semicolons between them; default all. Every method is a run of the product. A folder that is named keeps the runs, and goes on
+ * with them.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { meanNewClassCost, newClassCosts } from '../src/core/contract/newClassCost.ts';
+import { SESSIONS_FILES, type SessionsMethod, type SessionsRecord } from '../src/core/contract/sessions.ts';
+import { runSessions } from '../src/core/pipeline/sessions/runSessions.ts';
 
-const DIMENSION = 32;
-const SESSIONS = 5;
-const BUFFER = 200;
-const BATCH = 64;
-const RATE = 0.003;
-const hooks = { progress: { phase() {}, update() {}, log() {}, async breathe() {} } };
-const space: OldSpace = { rule: 'equal', oldDimension: DIMENSION, newDimension: DIMENSION };
-const preprocessing = {
-  height: 28,
-  width: 28,
-  channels: 1 as const,
-  mean: [0.5],
-  std: [0.5],
-  resize: 'crop' as const,
-  layout: 'nchw' as const,
-};
-const methods = [
-  'fine-tuning',
-  'lwf',
-  'bct',
-  'cvs without L_m',
-  'cvs without L_d',
-  'cvs',
-  'cvs, code',
-  'joint',
-] as const;
-type Method = (typeof methods)[number];
+const [dataText = 'digits', setupText = 'all', seedsText = '1', epochsText = '5', folderText, chosen] =
+  process.argv.slice(2);
+const root = path.join(process.env.BENCH_FOLDER as string, '..');
+const seeds = Number(seedsText);
+const epochs = Number(epochsText);
 
-const [seeds = '1', epochs = '5', only, chosen] = process.argv.slice(2);
-const plans = {
-  disjoint: (seed: number): PlanSettings => ({ setup: 'disjoint', sessions: SESSIONS, seed }),
-  blurry: (seed: number): PlanSettings => ({ setup: 'blurry', percent: 30, sessions: SESSIONS, seed }),
-  general: (seed: number): PlanSettings => ({ setup: 'general', percent: 30, heldBack: 0.5, sessions: SESSIONS, seed }),
+const methods: Record<string, Record<string, unknown> & { name: string }> = {
+  'fine-tuning': { name: 'fine-tuning' },
+  bct: { name: 'bct' },
+  lwf: { name: 'lwf' },
+  ewc: { name: 'ewc' },
+  'cvs without L_m': { name: 'cvs', alpha: 0 },
+  'cvs without L_d': { name: 'cvs', beta: 0 },
+  cvs: { name: 'cvs' },
+  'cvs, code': { name: 'cvs', form: 'code' },
+  'cvs, feature replay': { name: 'cvs', replay: 'features' },
+  'cvs, ewc': { name: 'cvs', ewc: 100 },
+  expansion: { name: 'expansion' },
+  joint: { name: 'joint' },
 };
 
-function inputsOf({ images }: ItemSet): BatchInputs {
-  if (images === null) throw new Error('The sample has images.');
-  return { kind: 'images', input: 'images', images, preprocessing, augmentation: null };
-}
-const sourceOf = (items: ItemSet, fields: ItemFields, seed: number): BatchSource =>
-  createBatchSource(items, { inputs: inputsOf(items), fields, batchSize: BATCH, seed, itemsPerClass: null });
+const plans: Record<string, Record<string, unknown>> = {
+  disjoint: { setup: 'disjoint' },
+  blurry: { setup: 'blurry', percent: 30 },
+  general: { setup: 'general', percent: 30, heldBack: 0.5 },
+};
 
-async function embed(trainer: Trainer, items: ItemSet): Promise<Float32Array> {
-  const source = sourceOf(items, {}, 0);
-  const vectors = new Float32Array(items.count * DIMENSION);
-  let at = 0;
-  for await (const batch of source.inOrder()) {
-    for (const value of await trainer.embed(batch)) vectors[at++] = value;
-  }
-  await source.close();
-  for (let start = 0; start < vectors.length; start += DIMENSION) {
-    const row = vectors.subarray(start, start + DIMENSION);
-    const length = Math.hypot(...row) || 1;
-    row.set(row.map((value) => value / length));
-  }
-  return vectors;
+interface Data {
+  dataset(seed: number): Record<string, unknown>;
+  data: string;
+  queries: string;
+  buffer: number;
 }
 
-interface Before {
-  trainer: Trainer;
-  state: TrainerState;
-  head: Head;
-  galleries: GallerySession[];
-  exemplars: Int32Array;
-}
+const sample = path.join(root, 'dist/sample');
+const cache = path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'backcompat');
+const sets: Record<string, Data> = {
+  digits: {
+    dataset: (seed) => ({
+      idx: {
+        images: path.join(sample, 'digits-images.idx3-ubyte'),
+        labels: path.join(sample, 'digits-labels.idx1-ubyte'),
+      },
+      splits: { train: 0.6, query: 0.1 },
+      seed,
+    }),
+    data: 'train',
+    queries: 'query',
+    buffer: 200,
+  },
+  glyphs: {
+    dataset: () => ({ manifest: path.join(cache, 'glyphs/manifest.csv'), path: 'file', label: 'label', split: 'part' }),
+    data: 'train',
+    queries: 'query',
+    buffer: 940,
+  },
+};
 
-function termsOf(method: Method, head: Head, before: Before | null, items: ItemSet): ObjectiveTerm[] {
-  const terms = [classificationTerm(head)];
-  if (before === null || method === 'fine-tuning' || method === 'joint') return terms;
-  if (method === 'lwf') return [...terms, distillationTerm(before.head, space, 1, 2)];
-  if (method === 'bct') return [...terms, influenceTerm(before.head, space, 1)];
-  const form = method === 'cvs, code' ? 'code' : 'paper';
-  const means = centresOf(head, before.galleries, items, form === 'paper' ? 'sessions' : 'items');
-  if (method !== 'cvs without L_m') terms.push(modelCoherenceTerm(space, 10));
-  if (method !== 'cvs without L_d') terms.push(dataCoherenceTerm(space, means, 1, form));
-  return terms;
-}
-
-async function run(
-  method: Method,
-  items: ItemSet,
-  queries: ItemSet,
-  settings: PlanSettings,
-): Promise<SessionFigures[]> {
-  const { seed } = settings;
-  const members = membersOf(planSessions(items, settings), items);
-  const classes = items.classNames.length;
-  const figures: SessionFigures[] = [];
-  let before: Before | null = null;
-  for (const [session, own] of members.entries()) {
-    const isJoint = method === 'joint';
-    const hasReplay = method !== 'fine-tuning' && method !== 'lwf' && !isJoint;
-    const trained: Int32Array = isJoint
-      ? Int32Array.from(members.slice(0, session + 1).flatMap((part) => [...part]))
-      : Int32Array.from([...own, ...(hasReplay && before ? (before as Before).exemplars : [])]);
-    const set = selectItems(items, trained, 'session');
-    const present = [...new Set(set.labelOf)].map((label) => items.classNames[label] as string);
-    const last: Before | null = isJoint ? null : before;
-    const head: Head = last
-      ? growHead(last.head, present, seed)
-      : initialHead(headForm('nsoftmax'), present, DIMENSION, seed);
-    const terms = termsOf(method, head, last, items);
-    const trainer: Trainer = await createOnnxTrainer({
-      start: { kind: 'builtin', name: 'convnet', dimension: DIMENSION, channels: 1, height: 28, width: 28, seed },
-      trainable: 'all',
-      objective: composeObjective(method, terms),
-      optimizer: { name: 'adamw', weightDecay: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
-      clipNorm: null,
-      threads: null,
-      lowMemory: false,
-    });
-    let oldVectors: VectorSource | undefined;
-    if (last) {
-      const fresh = await trainer.state();
-      // Weights of the model go on; the objective brings its own, and the optimiser begins anew.
-      const own = new Set(terms.flatMap(({ parameters }) => parameters.map(({ name }) => name)));
-      const names = new Set(trainer.parameters.map(({ name }) => name).filter((name) => !own.has(name)));
-      const tensors = Object.entries(fresh.tensors).map(([name, value]) => [
-        name,
-        names.has(name) ? (last.state.tensors[name] ?? value) : value,
-      ]);
-      await trainer.restore({ step: fresh.step, tensors: Object.fromEntries(tensors) });
-      oldVectors = vectorsInMemory('old', await embed(last.trainer, set), DIMENSION);
-    }
-    const rowsIn = ({ classNames }: Pick<Head, 'classNames'>) =>
-      set.labelOf.map((label) => classNames.indexOf(items.classNames[label] as string));
-    const oldLabels = last ? rowsIn(last.head) : undefined;
-    const source = sourceOf(
-      set,
-      { labels: rowsIn(head), ...(oldLabels ? { oldLabels } : {}), ...(oldVectors ? { oldVectors } : {}) },
-      seed + session,
-    );
-    const rate = last ? RATE / 3 : RATE;
-    for (let epoch = 1; epoch <= Number(epochs); epoch++) {
-      for await (const batch of source.batches(epoch, 0)) {
-        const { notFinite } = await trainer.step(batch, rate);
-        if (notFinite !== null) throw new Error(`${notFinite} is not finite.`);
-      }
-    }
-    await source.close();
-    const galleryOf = async (indices: Int32Array): Promise<GallerySession> => {
-      const part = selectItems(items, indices, 'gallery');
-      return { items: indices, labelOf: part.labelOf, vectors: await embed(trainer, part), dimension: DIMENSION };
-    };
-    const galleries: GallerySession[] = isJoint ? [] : [...((before as Before | null)?.galleries ?? [])];
-    for (const part of isJoint ? members.slice(0, session + 1) : [own]) galleries.push(await galleryOf(part));
-    const query = { labelOf: queries.labelOf, vectors: await embed(trainer, queries), dimension: DIMENSION };
-    figures.push(await evaluateSession(query, galleries, classes, null, hooks));
-    const kept = await exemplarsOf(trainer, items, own, (before as Before | null)?.exemplars ?? new Int32Array(0));
-    await (before as Before | null)?.trainer.close();
-    const values = await trainer.objectiveParameters();
-    before = {
-      trainer,
-      state: await trainer.state(),
-      head: trainedHead(head, NEW_HEAD, values),
-      galleries,
-      exemplars: kept,
-    };
-  }
-  await before?.trainer.close();
-  return figures;
-}
-
-/** E_c in the order of the head's rows, which the batch's labels count. */
-function centresOf(
-  head: Head,
-  galleries: readonly GallerySession[],
-  items: ItemSet,
-  form: 'sessions' | 'items',
-): ClassMeans {
-  const { means, isKnown } = storedCentres(galleries, items.classNames.length, DIMENSION, form);
-  const labels = head.classNames.map((name) => items.classNames.indexOf(name));
+function configOf({ dataset, data, queries, buffer }: Data, setup: string, seed: number, method: string): unknown {
   return {
-    classes: labels.length,
-    dimension: DIMENSION,
-    means: Float32Array.from(
-      labels.flatMap((label) => [...means.subarray(label * DIMENSION, (label + 1) * DIMENSION)]),
-    ),
-    isKnown: Int32Array.from(labels, (label) => isKnown[label] as number),
+    datasets: { items: dataset(seed) },
+    sessions: {
+      block: {
+        from: 'builtin:convnet',
+        dimension: 32,
+        data: `items/${data}`,
+        queries: `items/${queries}`,
+        plan: { ...plans[setup], sessions: 5 },
+        methods: [methods[method]],
+        buffer,
+        epochs,
+        optimizer: { name: 'adamw', learningRate: 0.003, schedule: 'constant' },
+        seed,
+      },
+    },
+    audit: { bootstrap: { resamples: 100 }, triplets: 20_000, referenceQueries: 200 },
   };
 }
 
-async function exemplarsOf(
-  trainer: Trainer,
-  items: ItemSet,
-  own: Int32Array,
-  earlier: Int32Array,
-): Promise<Int32Array> {
-  const all = Int32Array.from([...new Set([...own, ...earlier])]).sort();
-  const vectors = await embed(trainer, selectItems(items, all, 'candidates'));
-  const byClass = new Map<number, number[]>();
-  all.forEach((item, row) => {
-    const label = items.labelOf[item] as number;
-    byClass.set(label, [...(byClass.get(label) ?? []), row]);
-  });
-  const candidates = [...byClass].map(([label, rows]) => ({
-    label,
-    items: Int32Array.from(rows, (row) => all[row] as number),
-    vectors: Float32Array.from(rows.flatMap((row) => [...vectors.subarray(row * DIMENSION, (row + 1) * DIMENSION)])),
-  }));
-  return Int32Array.from(chooseExemplars(candidates, DIMENSION, BUFFER).flatMap((chosen) => [...chosen.items]));
+/** The record of a run; one that was made before is read, one that was cut short goes on. */
+async function recordOf(folder: string, config: unknown): Promise<SessionsMethod> {
+  mkdirSync(folder, { recursive: true });
+  const marker = path.join(folder, 'done');
+  const file = path.join(folder, 'backcompat.json');
+  if (!existsSync(marker)) {
+    writeFileSync(file, JSON.stringify(config, null, 2));
+    const never = new AbortController().signal;
+    const directory = path.join(folder, 'run');
+    await runSessions(
+      {
+        configFile: file,
+        name: 'block',
+        overrides: {},
+        threads: null,
+        cacheFolder: path.join(folder, 'cache'),
+        directory,
+        resume: existsSync(path.join(directory, SESSIONS_FILES.inputs)),
+      },
+      {
+        progress: { phase() {}, update() {}, log() {}, async breathe() {} },
+        signal: never,
+        pause: never,
+        event() {},
+      },
+    );
+    writeFileSync(marker, '');
+  }
+  const record = JSON.parse(readFileSync(path.join(folder, 'run', SESSIONS_FILES.record), 'utf8')) as SessionsRecord;
+  return record.methods[0] as SessionsMethod;
 }
 
-const mean = (values: readonly (number | null)[]) =>
-  values.some((value) => value === null)
+const mean = (values: readonly (number | null | undefined)[]): number | null => {
+  const known = values.filter((value) => value !== null && value !== undefined);
+  return known.length < values.length || known.length === 0
     ? null
-    : values.reduce<number>((sum, value) => sum + (value ?? 0), 0) / values.length;
-const text = (value: number | null | undefined) => (value === null || value === undefined ? '–' : value.toFixed(3));
-const definition = {
-  idx: { images: 'dist/sample/digits-images.idx3-ubyte', labels: 'dist/sample/digits-labels.idx1-ubyte' },
-  splits: { train: 0.6, query: 0.1 },
-  seed: 0,
+    : known.reduce((sum, value) => sum + value, 0) / known.length;
 };
-// Of the build: npm run build
-const digits = await loadDataset(definition, 'digits', process.cwd());
-const train = selectPart(digits, definition, 'train');
-const queries = selectPart(digits, definition, 'query');
-for (const [setup, settings] of Object.entries(plans)) {
-  if (only !== undefined && only !== setup) continue;
-  console.log(`${setup}, ${seeds} seeds, ${epochs} epochs`);
-  console.log('| method | AR@1 | AR@4 | last recall@1 | new classes, sessions 2-5 | first gallery, last model |');
-  for (const method of methods) {
-    if (chosen !== undefined && !chosen.split(',').includes(method)) continue;
-    const rows: (number | null)[][] = [];
-    for (let seed = 0; seed < Number(seeds); seed++) {
-      const figures = await run(method, train, queries, settings(seed));
-      const { averageRecall, matrix } = summariseSessions(figures);
-      const fresh = figures.slice(1).map(({ newClasses }) => newClasses.recall);
-      rows.push([
-        averageRecall[1] ?? null,
-        averageRecall[4] ?? null,
-        figures.at(-1)?.recall[1] ?? null,
-        mean(fresh),
-        matrix.at(-1)?.[0] ?? null,
-      ]);
+
+type Column = (method: SessionsMethod, all: readonly SessionsMethod[]) => number | null | undefined;
+const columns: Record<string, Column> = {
+  'AR@1': ({ summary }) => summary?.averageRecall[1],
+  'AR@4': ({ summary }) => summary?.averageRecall[4],
+  mAP: ({ summary }) => summary?.averageMap,
+  'last recall@1': ({ sessions }) => sessions.at(-1)?.figures.recall[1],
+  'new classes': (method, all) => meanNewClassCost(newClassCosts(method, all), 'recall'),
+  'their cost against joint': (method, all) => meanNewClassCost(newClassCosts(method, all), 'againstJoint'),
+  'and fine-tuning': (method, all) => meanNewClassCost(newClassCosts(method, all), 'againstFineTuning'),
+  'first gallery at the end': ({ summary }) => summary?.matrix.at(-1)?.[0],
+  'its decay': ({ summary }) => summary?.decay[0]?.at(-1),
+};
+const plain: Record<string, Column> = {
+  'items kept': ({ sessions }) => sessions.at(-1)?.storage.replayedItems,
+  'vectors kept': ({ sessions }) => sessions.at(-1)?.storage.replayedVectors,
+  'storage, kB': ({ sessions }) => (sessions.at(-1)?.storage.bytes ?? 0) / 1000,
+  parameters: ({ sessions }) => sessions.at(-1)?.parameters,
+  seconds: ({ sessions }) => sessions.reduce((sum, { seconds }) => sum + seconds, 0),
+};
+
+const base = folderText ? path.resolve(folderText) : mkdtempSync(path.join(os.tmpdir(), 'backcompat-sessions-'));
+const names = chosen === undefined ? Object.keys(methods) : chosen.split(';').map((name) => name.trim());
+const unknown = [...names.filter((name) => !Object.hasOwn(methods, name)), ...[dataText].filter((name) => !sets[name])];
+if (unknown.length > 0) throw new Error(`There is no ${unknown.join(', no ')}.`);
+try {
+  for (const setup of setupText === 'all' ? Object.keys(plans) : [setupText]) {
+    const all = new Map<string, SessionsMethod[]>();
+    for (let seed = 0; seed < seeds; seed++) {
+      for (const name of names) {
+        const folder = path.join(base, `${dataText}-${setup}-${epochs}`, String(seed), name.replaceAll(/[ ,]+/g, '-'));
+        const method = await recordOf(folder, configOf(sets[dataText] as Data, setup, seed, name));
+        all.set(name, [...(all.get(name) ?? []), method]);
+        console.error(`${setup}, seed ${seed}: ${name} AR@1 ${method.summary?.averageRecall[1]?.toFixed(3)}`);
+      }
     }
-    const means = (rows[0] as number[]).map((_, k) => text(mean(rows.map((row) => row[k] ?? null))));
-    console.log(`| ${[method, ...means].join(' | ')} |`);
+    console.log(`\n${dataText}, ${setup}, mean of ${seeds} seeds, ${epochs} epochs a session.\n`);
+    console.log(`| | ${[...Object.keys(columns), ...Object.keys(plain)].join(' | ')} |`);
+    console.log(`|---|${'---|'.repeat(Object.keys(columns).length + Object.keys(plain).length)}`);
+    for (const [name, ofSeeds] of all) {
+      const cell = (column: Column, digits: number) => {
+        const value = mean(
+          ofSeeds.map((method, seed) =>
+            column(
+              method,
+              [...all.values()].flatMap((others) => others[seed] ?? []),
+            ),
+          ),
+        );
+        return value === null ? '' : value.toFixed(digits);
+      };
+      const cells = [
+        ...Object.values(columns).map((column) => cell(column, 3)),
+        ...Object.values(plain).map((column) => cell(column, 0)),
+      ];
+      console.log(`| ${name} | ${cells.join(' | ')} |`);
+    }
   }
+} finally {
+  if (!folderText) rmSync(base, { recursive: true, force: true });
 }

@@ -2,6 +2,7 @@ import { closest, quotedList } from './closest.ts';
 import { type Finding, type JsonPath, pathText } from './finding.ts';
 import { objectiveFindings, trainedHeadFindings } from './objectiveFindings.ts';
 import type { Config, DatasetDefinition } from './schema.ts';
+import { sessionsFindings } from './sessionsFindings.ts';
 import { trainedNames, trainingRunFindings } from './trainingRunFindings.ts';
 
 /** Built-in networks that training may start from. */
@@ -151,6 +152,7 @@ export function crossCheck(config: Config): Finding[] {
     checkName([...path, 'from'], block.from, [...checkpoints, ...trained, ...builtinNetworks], 'checkpoint');
     checkItems([...path, 'data'], block.data);
     checkItems([...path, 'queries'], block.queries);
+    findings.push(...sessionsFindings(name, block));
   }
 
   for (const name of typeof config.baseline === 'object' ? Object.keys(config.baseline) : []) {

@@ -444,48 +444,80 @@ const training = z.strictObject({
 });
 
 const sessionMethodName = z.enum(['fine-tuning', 'bct', 'cvs', 'lwf', 'ewc', 'expansion', 'joint']);
+const sessionMethod = z.strictObject({
+  name: key(sessionMethodName, 'Method.'),
+  label: key(name, 'Name in the report. Default: the name of the method.').optional(),
+  alpha: key(z.number().min(0), 'Weight of the model coherence (`cvs`, `expansion`); 0 leaves it out.', 10).optional(),
+  beta: key(z.number().min(0), 'Weight of the data coherence (`cvs`, `expansion`); 0 leaves it out.', 1).optional(),
+  form: key(z.enum(['paper', 'code']), 'Form of the losses of `cvs` and `expansion`.', 'paper').optional(),
+  ewc: key(
+    z.number().min(0),
+    'Strength of elastic weight consolidation, beside the method. Default: 100 for `ewc`.',
+  ).optional(),
+  lwf: key(
+    z.number().min(0),
+    'Weight of learning without forgetting, beside the method. Default: 1 for `lwf`.',
+  ).optional(),
+  replay: key(
+    z.enum(['images', 'features', 'none']),
+    'What of earlier sessions is trained with: kept items, their stored vectors alone (`cvs`), or nothing. Default: `images` for `bct`, `cvs` and `expansion`, else `none`.',
+  ).optional(),
+  buffer: key(z.int().min(0), "Items (or vectors) kept for replay. Default: the block's.").optional(),
+  growth: key(
+    positiveInteger,
+    'Components that the embedding gains at each session (`expansion`, built-in networks). Default: a quarter of `dimension`.',
+  ).optional(),
+});
+
 const sessions = z.strictObject({
   from: key(name, 'Start: a checkpoint, or `builtin:convnet`, `builtin:resnet18`.'),
   dimension: key(positiveInteger, 'Length of the embedding of a built-in network.').optional(),
+  preprocess: key(
+    preprocess,
+    'How images go into a built-in network. Default: `size` and `channels` of the first image, brought to -1 ... 1.',
+  ).optional(),
   data: key(name, 'Items of the sessions: `"dataset"` or `"dataset/part"`.'),
   queries,
   plan: key(
     z.strictObject({
-      setup: key(z.enum(['disjoint', 'blurry', 'general']), 'How classes come in.'),
+      setup: key(
+        z.enum(['disjoint', 'blurry', 'general', 'column']),
+        'How items come in: classes by blocks (`disjoint`, `blurry`, `general`), or by the values of a column.',
+      ),
       percent: key(z.number().min(0).lt(100), 'The M of blurry-M and general-M.').optional(),
       heldBack: key(
         z.number().min(0).lt(1),
         'Share of each class kept for later sessions (`general`).',
         0.2,
       ).optional(),
-      sessions: key(positiveInteger, 'Number of sessions.'),
+      column: key(
+        name,
+        'Column of the data whose values, in their order, are the sessions (`column`): batches, dates.',
+      ).optional(),
+      sessions: key(positiveInteger, 'Number of sessions. Default for `column`: one for each value.').optional(),
       seed: seed.optional(),
     }),
     'What each session brings.',
   ),
-  methods: key(
-    z
-      .array(
-        z.union([
-          sessionMethodName,
-          z.strictObject({
-            name: key(sessionMethodName, 'Method.'),
-            label: key(name, 'Name in the report.').optional(),
-            alpha: key(z.number().min(0), 'Weight of the model coherence.', 10).optional(),
-            beta: key(z.number().min(0), 'Weight of the data coherence.', 1).optional(),
-            form: key(z.enum(['paper', 'code']), 'Form of the losses.', 'paper').optional(),
-            ewc: key(z.number().min(0), 'Strength of elastic weight consolidation.').optional(),
-            lwf: key(z.number().min(0), 'Weight of learning without forgetting.').optional(),
-          }),
-        ]),
-      )
-      .min(1),
-    'Methods to compare.',
-  ),
-  buffer: key(z.int().min(0), 'Items kept for replay.').optional(),
-  epochs: key(positiveInteger, 'Passes over the items of a session.').optional(),
+  methods: key(z.array(z.union([sessionMethodName, sessionMethod])).min(1), 'Methods to compare.'),
+  buffer: key(z.int().min(0), 'Items kept for replay.', 200).optional(),
+  head: key(z.strictObject(headForm), 'The head, which grows with the classes.', {
+    kind: 'nsoftmax',
+    temperature: 0.05,
+  }).optional(),
+  epochs: key(positiveInteger, 'Passes over the items of a session.', 10).optional(),
   batchSize: key(positiveInteger, 'Items a step.', 64).optional(),
-  optimizer: key(optimizer, 'How weights are updated.').optional(),
+  optimizer: key(optimizer, 'How weights are updated; its schedule begins anew with each session.').optional(),
+  laterRateFactor: key(
+    z.number().gt(0),
+    'What the learning rate is multiplied by in sessions after the first, where a model goes on from the one before. Default: a third.',
+  ).optional(),
+  stopEarly: key(
+    z.strictObject({
+      patience: key(positiveInteger, 'Epochs without a better result after which a session stops.'),
+    }),
+    'A tenth of each session, by class, is set aside (neither trained on nor in its gallery), and tells after each epoch whether the model still gets better. Default: every epoch counts and nothing is set aside.',
+  ).optional(),
   seed: seed.optional(),
 });
 
@@ -562,6 +594,7 @@ export type PreprocessDefinition = z.output<typeof preprocess>;
 export type PairDefinition = z.output<typeof pair>;
 export type AuditDefinition = z.output<typeof audit>;
 export type TrainingDefinition = z.output<typeof training>;
+export type SessionsDefinition = z.output<typeof sessions>;
 export type TrainedHeadDefinition = z.output<typeof trainedHead>;
 export type GateDefinition = z.output<typeof gate>;
 

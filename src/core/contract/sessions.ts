@@ -163,7 +163,7 @@ export interface SessionAudit {
   /** Sessions, from 1. */
   from: number;
   to: number;
-  /** Strict rates of violations. */
+  /** Rates of violations at the audit's first tolerance. */
   positiveRate: number | null;
   negativeRate: number | null;
   negativeFlipRate: number | null;

@@ -1,12 +1,12 @@
 import { configError, type LoadedConfig } from '../../config/loadConfig.ts';
+import type { SessionsDefinition } from '../../config/schema.ts';
 import { type PlanSettings, planSessions } from '../../continual/plan.ts';
 import { previewPlan, type SessionPreview } from '../../continual/planPreview.ts';
 import { BackcompatError } from '../../contract/errors.ts';
 import type { SessionPlan } from '../../contract/sessions.ts';
+import type { ItemSet } from '../../data/itemSet.ts';
 import { namedBlock } from '../namedBlock.ts';
 import { itemLoader } from '../pairDefinition.ts';
-
-type SessionsBlock = NonNullable<LoadedConfig['config']['sessions']>[string];
 
 /** Of `general`, where the config does not say. */
 const HELD_BACK = 0.2;
@@ -15,7 +15,7 @@ const HELD_BACK = 0.2;
  * The block of sessions called `name`, or the only one.
  * @throws BackcompatError `usage` for an unknown name or one that is missing, `bad-config` when there is no block
  */
-export function findSessions(loaded: LoadedConfig, name: string | null): { name: string; block: SessionsBlock } {
+export function findSessions(loaded: LoadedConfig, name: string | null): { name: string; block: SessionsDefinition } {
   return namedBlock(loaded, 'sessions', loaded.config.sessions ?? {}, name, {
     one: 'block of sessions',
     many: 'blocks of sessions',
@@ -33,20 +33,43 @@ export async function planBlock(
   name: string | null,
 ): Promise<{ plan: SessionPlan; previews: SessionPreview[] }> {
   const found = findSessions(loaded, name);
-  const settings = planSettings(loaded, found.name, found.block);
   const items = await itemLoader(loaded)(found.block.data);
+  const plan = planOfBlock(loaded, found.name, found.block, items, undefined);
+  return { plan, previews: previewPlan(plan, items) };
+}
+
+/**
+ * The plan of a block whose items are loaded.
+ * @param seed of the command line, in place of the block's; a seed of the plan's own stays
+ * @throws BackcompatError as `planBlock`
+ */
+export function planOfBlock(
+  loaded: LoadedConfig,
+  name: string,
+  block: SessionsDefinition,
+  items: ItemSet,
+  seed: number | undefined,
+): SessionPlan {
+  const settings = planSettings(loaded, name, block, seed);
   if (items.labelled === false) {
     throw new BackcompatError('bad-data', `${items.name} has no labels, which sessions are planned by.`, {
       remedy: 'Name a dataset with labels in "data".',
     });
   }
-  const plan = planned(loaded, found.name, () => planSessions(items, settings));
-  return { plan, previews: previewPlan(plan, items) };
+  return planned(loaded, name, () => planSessions(items, settings));
 }
 
-function planSettings(loaded: LoadedConfig, name: string, { plan, seed: ofBlock }: SessionsBlock): PlanSettings {
-  const { setup, sessions, percent } = plan;
-  const seed = plan.seed ?? ofBlock ?? 0;
+/** Parts that the config's checks have made sure of are there. */
+function planSettings(
+  loaded: LoadedConfig,
+  name: string,
+  { plan, seed: ofBlock }: SessionsDefinition,
+  ofRun: number | undefined,
+): PlanSettings {
+  const { setup, percent, column = '' } = plan;
+  const seed = plan.seed ?? ofRun ?? ofBlock ?? 0;
+  if (setup === 'column') return { setup, column, sessions: plan.sessions ?? null, seed };
+  const sessions = plan.sessions ?? 1;
   if (setup === 'disjoint') return { setup, sessions, seed };
   if (percent === undefined) {
     throw configError(
@@ -66,7 +89,8 @@ function planned<T>(loaded: LoadedConfig, name: string, make: () => T): T {
     return make();
   } catch (error) {
     if (!(error instanceof BackcompatError) || error.code !== 'bad-config') throw error;
-    const field = error.place.field === 'sessions' ? ['sessions'] : [];
+    const { field: key } = error.place;
+    const field = key === 'sessions' || key === 'column' ? [key] : [];
     throw configError(loaded, ['sessions', name, 'plan', ...field], error.message, error.remedy ?? undefined);
   }
 }

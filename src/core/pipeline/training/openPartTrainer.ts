@@ -19,7 +19,8 @@ export interface PartTrainer {
 
 type Opened = { close(): Promise<void> }[];
 
-const engines: Record<'onnx' | 'tfjs', CreateTrainer> = { onnx: createOnnxTrainer, tfjs: createTfjsTrainer };
+/** What trains each kind of start. */
+export const engines: Record<'onnx' | 'tfjs', CreateTrainer> = { onnx: createOnnxTrainer, tfjs: createTfjsTrainer };
 
 /**
  * Opens the trainer of a part. Where a part of an ONNX model stays frozen and images are not varied, what the frozen part gives is

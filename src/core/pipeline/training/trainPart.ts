@@ -16,7 +16,7 @@ import { openPartTrainer, type PartTrainer } from './openPartTrainer.ts';
 import type { OpenTraining } from './openTraining.ts';
 import { type PartObjective, partObjective } from './partObjective.ts';
 import { identityOf } from './trainingInputs.ts';
-import type { PlannedPart, TrainingPlan } from './trainingPlan.ts';
+import { type PlannedPart, scheduleOf, type TrainingPlan } from './trainingPlan.ts';
 import type { TrainHooks, TrainRequest } from './trainRequest.ts';
 
 /** What the run's record is told of a part while it is trained. */
@@ -75,20 +75,13 @@ export async function trainPart(
       identityOf({ ...training.inputs, 'the part': part.folder }),
     );
     progress.phase(`Training ${part.title}`);
-    const stepsOf = (epochs: number) => epochs * source.batchesPerEpoch;
     const result = await trainModel(
       trainer,
       source,
       evaluate,
       {
         epochs: plan.epochs,
-        schedule: {
-          kind: plan.schedule.kind,
-          learningRate: plan.learningRate,
-          totalSteps: stepsOf(plan.epochs),
-          warmupSteps: stepsOf(plan.schedule.warmupEpochs),
-          stepSteps: stepsOf(plan.schedule.stepEpochs),
-        },
+        schedule: scheduleOf(plan, plan.epochs, source.batchesPerEpoch),
         // The paragon is the measure of the others: it is trained to its end.
         stopEarly: {
           ...plan.stopEarly,

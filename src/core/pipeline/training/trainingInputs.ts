@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { quotedList } from '../../config/closest.ts';
-import type { TrainingDefinition } from '../../config/schema.ts';
+import type { SessionsDefinition, TrainingDefinition } from '../../config/schema.ts';
 import { BackcompatError } from '../../contract/errors.ts';
 import { TRAINING_FILES } from '../../contract/training.ts';
 import { writeFileAtomic } from '../../runs/atomicFile.ts';
@@ -17,9 +17,13 @@ export type TrainingInputs = Readonly<Record<string, string>>;
 export const TRAINING_VERSION = 1;
 
 /** What the config's block says of it, by key. */
-export function blockInputs(name: string, block: TrainingDefinition): TrainingInputs {
+export function blockInputs(
+  name: string,
+  block: TrainingDefinition | SessionsDefinition,
+  of: 'training' | 'sessions' = 'training',
+): TrainingInputs {
   return Object.fromEntries(
-    Object.entries(block).map(([key, value]) => [`training.${name}.${key}`, JSON.stringify(value)]),
+    Object.entries(block).map(([key, value]) => [`${of}.${name}.${key}`, JSON.stringify(value)]),
   );
 }
 

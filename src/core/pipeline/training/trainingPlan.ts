@@ -2,6 +2,7 @@ import type { LoadedConfig, Pair } from '../../config/loadConfig.ts';
 import type { TrainingDefinition } from '../../config/schema.ts';
 import { partFolder, TRAINING_FILES } from '../../contract/training.ts';
 import type { Augmentation } from '../../training/data/batchSource.ts';
+import type { Schedule } from '../../training/loop/schedule.ts';
 import { type ObjectiveSettings, objectiveSettings } from '../../training/objectives/createObjective.ts';
 import type { OptimizerSettings, TrainableChoice } from '../../training/trainer.ts';
 import { namedBlock } from '../namedBlock.ts';
@@ -22,18 +23,22 @@ export interface PlannedPart {
   isParagon: boolean;
 }
 
+/** How weights are updated, with the config's defaults filled in. */
+export interface LearningSettings {
+  optimizer: OptimizerSettings;
+  clipNorm: number | null;
+  learningRate: number;
+  schedule: { kind: 'cosine' | 'step' | 'constant'; warmupEpochs: number; stepEpochs: number };
+}
+
 /** A training block with its defaults filled in. */
-export interface TrainingPlan {
+export interface TrainingPlan extends LearningSettings {
   name: string;
   block: TrainingDefinition;
   seed: number;
   epochs: number;
   batchSize: number;
   itemsPerClass: number | null;
-  optimizer: OptimizerSettings;
-  clipNorm: number | null;
-  learningRate: number;
-  schedule: { kind: 'cosine' | 'step' | 'constant'; warmupEpochs: number; stepEpochs: number };
   trainable: TrainableChoice;
   augmentation: Augmentation | null;
   stopEarly: { tax: number | null; patience: number | null };
@@ -56,7 +61,6 @@ export function findTraining(loaded: LoadedConfig, name: string | null): { name:
 /** @param seed of the command line, instead of the block's */
 export function planTraining(name: string, block: TrainingDefinition, seed: number | undefined): TrainingPlan {
   const epochs = block.epochs ?? DEFAULT_EPOCHS;
-  const { optimizer = {} } = block;
   const isBalanced = block.balanced ?? block.method === 'contrastive';
   return {
     name,
@@ -65,18 +69,44 @@ export function planTraining(name: string, block: TrainingDefinition, seed: numb
     epochs,
     batchSize: block.batchSize ?? DEFAULT_BATCH,
     itemsPerClass: isBalanced ? ITEMS_PER_CLASS : null,
-    optimizer: optimizerSettings(optimizer),
-    clipNorm: optimizer.clipNorm ?? null,
-    learningRate: optimizer.learningRate ?? (optimizer.name === 'sgd' ? 0.05 : 0.001),
-    schedule: {
-      kind: optimizer.schedule ?? 'cosine',
-      warmupEpochs: optimizer.warmup ?? 0,
-      stepEpochs: optimizer.stepEpochs ?? Math.max(1, Math.ceil(epochs / 3)),
-    },
+    ...learningSettings(block.optimizer, epochs),
     trainable: block.trainable ?? 'all',
     augmentation: augmentationOf(block.augmentation),
     stopEarly: { tax: block.stopEarly?.tax ?? null, patience: block.stopEarly?.patience ?? null },
     parts: partsOf(name, block),
+  };
+}
+
+/** @param epochs of the training */
+export function learningSettings(
+  optimizer: NonNullable<TrainingDefinition['optimizer']> | undefined,
+  epochs: number,
+): LearningSettings {
+  const given = optimizer ?? {};
+  return {
+    optimizer: optimizerSettings(given),
+    clipNorm: given.clipNorm ?? null,
+    learningRate: given.learningRate ?? (given.name === 'sgd' ? 0.05 : 0.001),
+    schedule: {
+      kind: given.schedule ?? 'cosine',
+      warmupEpochs: given.warmup ?? 0,
+      stepEpochs: given.stepEpochs ?? Math.max(1, Math.ceil(epochs / 3)),
+    },
+  };
+}
+
+/** The course of the learning rate over the steps of a training. */
+export function scheduleOf(
+  { schedule, learningRate }: LearningSettings,
+  epochs: number,
+  stepsPerEpoch: number,
+): Schedule {
+  return {
+    kind: schedule.kind,
+    learningRate,
+    totalSteps: epochs * stepsPerEpoch,
+    warmupSteps: schedule.warmupEpochs * stepsPerEpoch,
+    stepSteps: schedule.stepEpochs * stepsPerEpoch,
   };
 }
 

@@ -10,7 +10,6 @@ import type { Augmentation, BatchInputs } from '../../training/data/batchSource.
 import { checkpointInputs } from '../../training/data/checkpointInputs.ts';
 import type { TrainingStart } from '../../training/trainer.ts';
 import { namedCheckpoint } from '../namedCheckpoint.ts';
-import type { TrainingPlan } from './trainingPlan.ts';
 
 /** Larger images are shrunk to it where nobody says a size: what most networks take. */
 const LARGEST_SIDE = 224;
@@ -30,6 +29,15 @@ export interface OpenStart {
   notes: readonly string[];
 }
 
+/** What a training block, or a block of sessions, says of its start. */
+export interface StartSettings {
+  name: string;
+  block: Pick<TrainingDefinition, 'from' | 'dimension' | 'preprocess' | 'engine' | 'old'>;
+  seed: number;
+  /** Of the config; default `training`. */
+  key?: 'training' | 'sessions';
+}
+
 /**
  * @param items of the training: what images they are, where nobody says
  * @param old the old model, whose preprocessing a built-in network takes over; null: none, or a table
@@ -37,14 +45,14 @@ export interface OpenStart {
  */
 export async function openStart(
   loaded: LoadedConfig,
-  { name, block, seed }: TrainingPlan,
+  { name, block, seed, key = 'training' }: StartSettings,
   items: ItemSet,
   old: ModelCheckpoint | null,
   threads: number | null,
 ): Promise<OpenStart> {
   if (!block.from.startsWith('builtin:')) {
     const opened = await startOfCheckpoint(loaded, block.from, threads);
-    return fittingEngine(loaded, name, block.engine, opened);
+    return fittingEngine(loaded, [key, name], block.engine, opened);
   }
   const preprocess = await preprocessOfBuiltin(block.preprocess, old, items);
   const preprocessing = preprocessingOf(preprocess);
@@ -52,9 +60,9 @@ export async function openStart(
   const network = block.from.slice('builtin:'.length) as 'convnet' | 'resnet18';
   const { dimension } = block;
   if (dimension === undefined) {
-    throw new BackcompatError('bad-config', `Training block ${JSON.stringify(name)} gives no dimension.`);
+    throw new BackcompatError('bad-config', `The block ${JSON.stringify(name)} gives no dimension.`);
   }
-  return fittingEngine(loaded, name, block.engine, {
+  return fittingEngine(loaded, [key, name], block.engine, {
     start: { kind: 'builtin', name: network, dimension, channels, height, width, seed },
     engine: 'onnx',
     dimension,
@@ -69,7 +77,7 @@ export async function openStart(
 }
 
 /** Two models that were initialised alike stay nearer to each other than models that meet in practice. */
-function sharedStart({ config }: LoadedConfig, block: TrainingDefinition, seed: number): string[] {
+function sharedStart({ config }: LoadedConfig, block: StartSettings['block'], seed: number): string[] {
   const old = config.training?.[block.old ?? ''];
   const isShared = old?.from === block.from && old.dimension === block.dimension && (old.seed ?? 0) === seed;
   if (!isShared) return [];
@@ -81,7 +89,7 @@ function sharedStart({ config }: LoadedConfig, block: TrainingDefinition, seed: 
 /** Each engine trains files of its own kind. @throws BackcompatError `bad-config` */
 function fittingEngine(
   loaded: LoadedConfig,
-  name: string,
+  block: [key: string, name: string],
   wanted: 'onnx' | 'tfjs' | undefined,
   opened: OpenStart,
 ): OpenStart {
@@ -89,7 +97,7 @@ function fittingEngine(
   const what = opened.start.kind === 'builtin' ? 'A built-in network' : opened.start.file;
   throw configError(
     loaded,
-    ['training', name, 'engine'],
+    [...block, 'engine'],
     `${what} is trained by "${opened.engine}", not by "${wanted}".`,
     'Remove "engine", or start from a model of the other kind.',
   );

@@ -79,25 +79,30 @@ export interface ClassMeans {
  * the distance of f(x) to E_c, f the normalised new vector: current and replayed items alike. Form `paper`: |f(x) - E_c|;
  * `code`: the published code's |f(x) - E_c|^2. Items of other classes or without a label add 0 and count in n.
  * @param means rows are the labels of the batch; of the old space's dimension
+ * @param part tells several of them in one objective apart; null: there is one
  */
 export function dataCoherenceTerm(
   space: OldSpace,
   means: ClassMeans,
   weight: number,
   form: 'paper' | 'code',
+  part: number | null = null,
 ): ObjectiveTerm {
   const { classes, dimension } = means;
+  const [term, centres, known] = ['dataCoherence', 'storedCentres', 'storedClasses'].map(
+    (name) => `${name}${part ?? ''}`,
+  ) as [string, string, string];
   return {
-    name: 'dataCoherence',
+    name: term,
     fields: ['labels'],
     parameters: [
-      { name: 'storedCentres', shape: [classes, dimension], data: means.means, isTrained: false },
-      { name: 'storedClasses', shape: [classes, 1], data: Float32Array.from(means.isKnown), isTrained: false },
+      { name: centres, shape: [classes, dimension], data: means.means, isTrained: false },
+      { name: known, shape: [classes, 1], data: Float32Array.from(means.isKnown), isTrained: false },
     ],
     value(ops, { embedding, fields, parameters }) {
       const own = ops.oneHot(fields.labels, classes);
-      const centre = ops.matmul(own, parameters.storedCentres as typeof own);
-      const isKnown = ops.reshape(ops.matmul(own, parameters.storedClasses as typeof own), [-1]);
+      const centre = ops.matmul(own, parameters[centres] as typeof own);
+      const isKnown = ops.reshape(ops.matmul(own, parameters[known] as typeof own), [-1]);
       const difference = ops.subtract(unitInOldSpace(ops, space, embedding), centre);
       const distance = form === 'paper' ? rowLengths(ops, difference) : ops.sum(ops.square(difference), -1);
       return weighted(ops, weight, ops.mean(ops.multiply(distance, isKnown), null));
