@@ -81,8 +81,8 @@ describe('single queries of a report', () => {
       .click();
     await expect.poll(() => grid().getAttribute('aria-label'), { timeout: minute }).not.toBe(first);
     // Gained: the nearest item is wrong for the old model and right for the new one.
-    expect(await nearest(0).getAttribute('aria-label')).toContain(', wrong, ');
-    expect(await nearest(1).getAttribute('aria-label')).toContain(', right, ');
+    expect(await nearest(0).locator('.heard-only').textContent()).toContain(', wrong, ');
+    expect(await nearest(1).locator('.heard-only').textContent()).toContain(', right, ');
     const announced = await webview.getByRole('radio', { name: /^Gained/ }).innerText();
     const listed = await webview.locator('.query-list [role=status]').innerText();
     // The count on the filter is the report's, that of the list is the worker's.
@@ -99,7 +99,7 @@ describe('single queries of a report', () => {
     const name = `Nearest gallery items of query ${query}`;
     await expect.poll(() => grid().getAttribute('aria-label'), { timeout: minute }).toBe(name);
     // Lost: the other way round.
-    expect(await nearest(0).getAttribute('aria-label')).toContain(', right, ');
-    expect(await nearest(1).getAttribute('aria-label')).toContain(', wrong, ');
+    expect(await nearest(0).locator('.heard-only').textContent()).toContain(', right, ');
+    expect(await nearest(1).locator('.heard-only').textContent()).toContain(', wrong, ');
   });
 });

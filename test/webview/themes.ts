@@ -1,4 +1,7 @@
-/** Variables of the workbench's own themes, as far as the page uses them. */
+/**
+ * Variables of the workbench's own themes (Dark Modern, Light Modern, Dark and Light High Contrast), as far as the page
+ * uses them: what a webview of VS Code 1.139 has on its root. A variable that a theme lacks is lacking here, too.
+ */
 export type ThemeName = 'dark' | 'light' | 'contrast' | 'contrast-light';
 
 interface ThemeFixture {
@@ -29,10 +32,10 @@ export const themes: Readonly<Record<ThemeName, ThemeFixture>> = {
       'button-background': '#0078d4',
       'button-foreground': '#ffffff',
       'button-hoverBackground': '#026ec1',
-      'button-border': 'rgba(255, 255, 255, 0.07)',
-      'button-secondaryBackground': '#313131',
+      'button-border': 'rgba(255, 255, 255, 0.1)',
+      'button-secondaryBackground': 'rgba(0, 0, 0, 0)',
       'button-secondaryForeground': '#cccccc',
-      'button-secondaryHoverBackground': '#3c3c3c',
+      'button-secondaryHoverBackground': '#2b2b2b',
       'input-background': '#313131',
       'input-foreground': '#cccccc',
       'input-border': '#3c3c3c',
@@ -97,26 +100,31 @@ export const themes: Readonly<Record<ThemeName, ThemeFixture>> = {
       focusBorder: '#f38518',
       contrastBorder: '#6fc3df',
       contrastActiveBorder: '#f38518',
-      'panelTitle-activeBorder': '#f38518',
+      'panelTitle-activeBorder': '#6fc3df',
+      'button-background': '#000000',
       'button-foreground': '#ffffff',
+      'button-hoverBackground': '#000000',
       'button-border': '#6fc3df',
       'button-secondaryForeground': '#ffffff',
       'input-background': '#000000',
       'input-foreground': '#ffffff',
       'input-border': '#6fc3df',
+      'input-placeholderForeground': 'rgba(255, 255, 255, 0.7)',
       'menu-background': '#000000',
       'menu-foreground': '#ffffff',
       'menu-border': '#6fc3df',
       'menu-selectionBorder': '#f38518',
       'progressBar-background': '#6fc3df',
+      'textCodeBlock-background': '#000000',
     },
   },
   'contrast-light': {
-    bodyClass: 'vscode-high-contrast vscode-high-contrast-light',
+    bodyClass: 'vscode-high-contrast-light vscode-high-contrast',
     variables: {
       ...common,
       'editor-background': '#ffffff',
       foreground: '#292929',
+      descriptionForeground: 'rgba(41, 41, 41, 0.7)',
       'textLink-foreground': '#0f4a85',
       'charts-green': '#374e06',
       'charts-red': '#b5200d',
@@ -127,13 +135,21 @@ export const themes: Readonly<Record<ThemeName, ThemeFixture>> = {
       'panelTitle-activeBorder': '#b5200d',
       'button-background': '#0f4a85',
       'button-foreground': '#ffffff',
+      'button-hoverBackground': '#0f4a85',
+      'button-border': '#0f4a85',
+      'button-secondaryBackground': '#ffffff',
+      'button-secondaryForeground': '#292929',
       'input-background': '#ffffff',
       'input-foreground': '#292929',
       'input-border': '#0f4a85',
+      'input-placeholderForeground': 'rgba(41, 41, 41, 0.7)',
       'menu-background': '#ffffff',
       'menu-foreground': '#292929',
       'menu-border': '#0f4a85',
+      'menu-selectionBackground': 'rgba(15, 74, 133, 0.1)',
+      'menu-selectionBorder': '#006bbd',
       'progressBar-background': '#0f4a85',
+      'textCodeBlock-background': '#f2f2f2',
     },
   },
 };

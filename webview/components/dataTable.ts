@@ -75,7 +75,8 @@ export function dataTable<Row>(options: DataTableOptions<Row>): DataTable<Row> {
   const heads = columns.map((column) => {
     const sorts = column.value !== undefined && rows.length > 1;
     const label = column.head ?? (sorts ? sortButton(column) : column.title);
-    const head = h('th', { scope: 'col', class: cellClass(column) }, label);
+    const name = column.title === '' && h('span', { class: 'heard-only' }, 'Plot');
+    const head = h('th', { scope: 'col', class: cellClass(column) }, label, name);
     if (column.width) head.style.width = column.width;
     return head;
   });

@@ -25,7 +25,7 @@ export function picture(
 ): HTMLElement | null {
   const image = previewOf(previews, id)?.image;
   if (image === undefined) return null;
-  const named = label === null ? dataText(id) : `${dataText(id)}, class ${dataText(label)}`;
+  const named = label === null ? `Picture of ${dataText(id)}` : `${dataText(id)}, class ${dataText(label)}`;
   const element = h('img', {
     class: `picture ${size}`,
     alt: named,

@@ -161,7 +161,14 @@ function ratesTable(report: Report, sign: Sign): HTMLElement {
         'tr',
         {},
         ...heads.map(([className, content]) =>
-          content === '' ? h('td', { class: className }) : h('th', { class: className, scope: 'col' }, content),
+          content === ''
+            ? h('td', { class: className })
+            : h(
+                'th',
+                { class: className, scope: 'col' },
+                content,
+                content === axis && h('span', { class: 'heard-only' }, 'Plot'),
+              ),
         ),
       ),
     ),

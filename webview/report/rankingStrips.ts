@@ -53,9 +53,10 @@ function itemCell(item: RankedItem, place: number, ranking: CellRanking, options
       class: `ranked ${side} ${face ? 'pictured' : 'worded'}`,
       role: 'gridcell',
       tabindex: '-1',
-      'aria-label': name,
       title: name,
     },
+    // As text, not as a label: a label would have to repeat the marks that are seen.
+    h('span', { class: 'heard-only' }, name),
     h(
       'div',
       { class: 'ranked-face', 'aria-hidden': 'true' },

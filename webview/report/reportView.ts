@@ -49,7 +49,8 @@ function header(report: Report, actions: ReportActions | null, bridge: Bridge): 
       'h1',
       { class: 'pair' },
       model(report.old),
-      h('span', { class: 'arrow', 'aria-label': 'to' }, '\u2192'),
+      h('span', { class: 'arrow', 'aria-hidden': 'true' }, '\u2192'),
+      h('span', { class: 'heard-only' }, 'to'),
       model(report.new),
     ),
     h('span', { class: 'data-line' }, dataLine(report)),
@@ -135,8 +136,7 @@ export function reportView(
     'div',
     { class: 'report' },
     header(report, actions, bridge),
-    list.bar,
-    h('main', {}, list.panels),
+    h('main', {}, list.bar, list.panels),
     footer(report),
   );
 }

@@ -16,6 +16,7 @@ export function loadingView(phase: string | null): HTMLElement {
   return h(
     'main',
     { class: 'waiting', 'aria-busy': 'true' },
+    h('h1', { class: 'heard-only' }, 'Report'),
     h('p', { class: 'phase', role: 'status' }, `${phase ?? 'Loading the report'}\u2026`),
     h('div', { 'aria-hidden': 'true' }, ...bars),
   );
@@ -56,7 +57,7 @@ export function runningView(first: RunProgress, send: Send): RunningView {
   const element = h(
     'main',
     { class: 'waiting' },
-    h('div', { class: 'pair' }, ...pair),
+    h('h1', { class: 'pair' }, ...pair),
     phase,
     live,
     bar,
@@ -114,10 +115,14 @@ export function failedView(failure: PageFailure, send: Send): HTMLElement {
     );
   return h(
     'main',
-    { class: 'waiting', role: 'alert' },
-    h('h1', { class: 'failed-title' }, icon(failure.cancelled ? 'absent' : 'bad'), failure.title),
-    h('p', { class: 'failed-message' }, failure.message),
-    failure.remedy !== null && h('p', { class: 'failed-remedy' }, failure.remedy),
+    { class: 'waiting' },
+    h(
+      'div',
+      { role: 'alert' },
+      h('h1', { class: 'failed-title' }, icon(failure.cancelled ? 'absent' : 'bad'), failure.title),
+      h('p', { class: 'failed-message' }, failure.message),
+      failure.remedy !== null && h('p', { class: 'failed-remedy' }, failure.remedy),
+    ),
     h(
       'div',
       { class: 'actions' },

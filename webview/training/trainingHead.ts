@@ -19,7 +19,9 @@ import type { Bridge } from '../report/bridge.ts';
 import { finding } from '../report/parts.ts';
 
 export interface TrainingHead {
-  elements: HTMLElement[];
+  header: HTMLElement;
+  /** What follows it: how far, how it stands. */
+  standing: HTMLElement[];
   update: (page: TrainingPage) => void;
 }
 
@@ -162,5 +164,5 @@ export function trainingHead(first: TrainingPage, bridge: Bridge): TrainingHead 
     );
   }
   update(first);
-  return { elements: [header, bar, sentence, heard, end, facts], update };
+  return { header, standing: [bar, sentence, heard, end, facts], update };
 }

@@ -136,8 +136,8 @@ export function trainingView(first: TrainingPage, bridge: Bridge): TrainingView 
   const element = h(
     'div',
     { class: 'report training' },
-    ...head.elements,
-    h('main', {}, choice, waiting, charts, tradeOff.element, models),
+    head.header,
+    h('main', {}, ...head.standing, choice, waiting, charts, tradeOff.element, models),
     h(
       'footer',
       { class: 'page-foot' },

@@ -1,0 +1,178 @@
+/** axe-core over every page and tab: all of its rules once, what depends on colours in the four kinds of theme. */
+import type { RunOptions } from 'axe-core';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { PageState } from '../../src/protocol/messages.ts';
+import type { TrainingActions } from '../../src/protocol/training.ts';
+import { doneTraining, liveTraining, sweepTraining } from '../fixtures/followedTraining.ts';
+import { fullReport, hostileFullReport, unlabelledReport } from '../fixtures/report/fullReport.ts';
+import { bareReport } from '../fixtures/report/sampleReport.ts';
+import { accessibilityFindings, expectAccessible } from './accessibility.ts';
+import { answerQuestions, madeUpAnswers } from './browserHost.ts';
+import {
+  allActions,
+  chooseTab,
+  launchBrowser,
+  type OpenPage,
+  openHosted,
+  settled,
+  showReport,
+  showState,
+  tabNames,
+} from './buildPage.ts';
+import { textsOf } from './previews.ts';
+import { themes, type ThemeName } from './themes.ts';
+
+const themeNames = Object.keys(themes) as ThemeName[];
+
+let browser: Browser;
+let opened: OpenPage[] = [];
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+afterEach(async () => {
+  for (const { context } of opened) await context.close();
+  opened = [];
+});
+
+async function hosted(theme: ThemeName): Promise<Page> {
+  const result = await openHosted(browser, theme);
+  opened.push(result);
+  return result.page;
+}
+
+const training: TrainingActions = {
+  asked: null,
+  again: null,
+  openReport: true,
+  openRunFolder: true,
+  openConfig: true,
+  cliCommand: 'backcompat train backcompat.json --train v2-bct',
+};
+const failure = {
+  title: 'The audit failed',
+  message: 'labels.csv, row 812: the label is empty.',
+  remedy: 'Give every item a label.',
+  again: 'Run Again' as const,
+  openRunFolder: true,
+  openConfig: true,
+};
+const run = {
+  name: 'digits',
+  oldName: 'digits-v1',
+  newName: 'digits-v2-bct',
+  phase: 'Embedding the gallery',
+  phaseIndex: 2,
+  phaseTotal: 7,
+  done: 1200,
+  total: 3000,
+  unit: 'items',
+  started: '2026-03-14T09:26:53.000Z',
+  cancelling: false,
+};
+
+const colours: RunOptions = { runOnly: ['color-contrast'] };
+/** Colours are the slow part, and looked at theme by theme. */
+const others: RunOptions = { rules: { 'color-contrast': { enabled: false } } };
+
+/** Everything but the report. */
+const states: Readonly<Record<string, PageState>> = {
+  loading: { kind: 'loading', phase: null },
+  running: { kind: 'running', run },
+  'running, being cancelled': { kind: 'running', run: { ...run, done: null, total: null, cancelling: true } },
+  failed: { kind: 'failed', failure },
+  cancelled: { kind: 'failed', failure: { ...failure, title: 'The audit was cancelled', cancelled: true } },
+  'training, live': { kind: 'training', training: liveTraining(), actions: training },
+  'training, done': { kind: 'training', training: doneTraining(), actions: training },
+  'training, sweep': { kind: 'training', training: sweepTraining(), actions: training },
+  'training, stopped': {
+    kind: 'training',
+    training: liveTraining({ state: 'stopped' }),
+    actions: { ...training, again: 'Resume' },
+  },
+};
+
+async function openBrowser(page: Page): Promise<void> {
+  await answerQuestions(page, madeUpAnswers({ content: 'pictures' }));
+  await showReport(page, fullReport(), { ...allActions, browse: { possible: true, why: null } });
+  await chooseTab(page, 'Retrieval');
+  await page.locator('.browser').scrollIntoViewIfNeeded();
+  await page.getByRole('grid', { name: /^Nearest/ }).waitFor();
+  await settled(page);
+}
+
+describe('every page', () => {
+  it.each([
+    ['full', fullReport],
+    ['bare', bareReport],
+    ['unlabelled', unlabelledReport],
+    ['hostile', hostileFullReport],
+  ] as const)('of the %s report passes every rule', async (name, make) => {
+    const page = await hosted('dark');
+    const report = make();
+    await showReport(
+      page,
+      report,
+      allActions,
+      textsOf(report, (id) => `The text of ${id}`),
+    );
+    for (const tab of tabNames) {
+      await chooseTab(page, tab);
+      await expectAccessible(page, `${name}, ${tab}`, others);
+    }
+  });
+
+  it('without a report passes every rule', async () => {
+    const page = await hosted('dark');
+    for (const [name, state] of Object.entries(states)) {
+      // Anew each time: a live page only moves on.
+      await showState(page, states.loading);
+      await showState(page, state);
+      await settled(page);
+      await expectAccessible(page, name, others);
+    }
+  });
+
+  it('of single queries passes every rule', async () => {
+    const page = await hosted('dark');
+    await openBrowser(page);
+    await expectAccessible(page, 'retrieval browser', others);
+  });
+});
+
+describe.each(themeNames)('in %s', (theme) => {
+  it('every text stands out from its background', async () => {
+    const page = await hosted(theme);
+    const look = (where: string) => expectAccessible(page, `${theme}, ${where}`, colours);
+    for (const name of ['running', 'failed', 'training, live']) {
+      await showState(page, states[name]);
+      await settled(page);
+      await look(name);
+    }
+    await openBrowser(page);
+    for (const tab of tabNames) {
+      await chooseTab(page, tab);
+      await look(tab);
+    }
+    await chooseTab(page, 'Retrieval');
+    await page.getByRole('button', { name: 'cmc: table and export' }).click();
+    await look('menu');
+    await page.getByRole('menuitem', { name: 'Show as Table' }).click();
+    await look('table instead of a chart');
+  });
+});
+
+describe('the audit itself', () => {
+  it('finds a button without a name and a text that fades', async () => {
+    const page = await hosted('light');
+    await showState(page, { kind: 'failed', failure });
+    await page.evaluate(() => {
+      document.querySelector('main')?.append(document.createElement('button'));
+      document.querySelector<HTMLElement>('.failed-message')?.style.setProperty('color', '#999');
+    });
+    const found = await accessibilityFindings(page);
+    expect(found.filter((line) => line.startsWith('button-name (critical)'))).toHaveLength(1);
+    expect(found.filter((line) => line.startsWith('color-contrast (serious)'))).toHaveLength(1);
+  });
+});
