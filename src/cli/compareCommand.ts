@@ -1,7 +1,6 @@
-import path from 'node:path';
 import { type Command, Option } from 'commander';
-import { readRecord } from '../core/pipeline/training/trainingRecord.ts';
-import { compareReports } from '../core/report/compareReports.ts';
+import { comparedReports } from '../core/pipeline/training/comparedReports.ts';
+import { compareReports, MAX_COMPARED_REPORTS } from '../core/report/compareReports.ts';
 import { renderComparisonMarkdown, renderComparisonText } from '../core/report/renderComparison.ts';
 import { readReport } from '../core/report/reportFile.ts';
 import { writeFileAtomic } from '../core/runs/atomicFile.ts';
@@ -17,13 +16,10 @@ interface CompareOptions {
   debug?: boolean;
 }
 
-/** More columns than anyone reads. */
-const MAX_REPORTS = 26;
-
 const help = `
 Each RUN is what "backcompat report" takes; a sweep of trainings stands for all of its parts. The first is A, what the others are compared with: differences
-come first, those whose intervals do not overlap on top; then all key figures. Reports of another protocol
-or other items are shown, but not compared.
+come first, those whose intervals do not overlap on top; then all key figures. What another protocol or other
+items keep from being compared is shown, but not compared.
 
 Examples:
   backcompat compare v1-v2 v1-v2-bct
@@ -47,12 +43,14 @@ export function addCompareCommand(program: Command): void {
       }
       const target = options.output === undefined ? null : await checkTarget(options.output, format);
       const files = [];
-      for (const run of runs) files.push(...(await reportsOf(run)));
+      for (const run of runs) files.push(...(await comparedReports(await findReport(run, process.cwd()))));
       if (files.length < 2) throw usageError('One report has nothing to be compared with.', 'Name two or more runs.');
-      if (files.length > MAX_REPORTS) throw usageError(`At most ${MAX_REPORTS} reports are compared at once.`);
+      if (files.length > MAX_COMPARED_REPORTS)
+        throw usageError(`At most ${MAX_COMPARED_REPORTS} reports are compared at once.`);
       const reports = [];
-      for (const file of files) reports.push(await readReport(file));
-      const comparison = compareReports(reports);
+      for (const { file } of files) reports.push(await readReport(file));
+      const labels = files.map(({ label }) => label);
+      const comparison = compareReports(reports, labels);
       const { width, colour } = target === null ? output : { width: 100, colour: false };
       const text =
         format === 'json'
@@ -63,14 +61,4 @@ export function addCompareCommand(program: Command): void {
       if (target === null) output.data(text);
       else await writeFileAtomic(target, text);
     });
-}
-
-/** Files of the reports that a person means: of a sweep those of all its parts, the paragon's first. */
-async function reportsOf(run: string): Promise<string[]> {
-  const file = await findReport(run, process.cwd());
-  const directory = path.dirname(file);
-  const record = await readRecord(directory);
-  const isSweep = record !== null && record.chosen !== null && record.chosen !== '';
-  if (!isSweep) return [file];
-  return record.parts.flatMap(({ report }) => (report === null ? [] : path.join(directory, report)));
 }

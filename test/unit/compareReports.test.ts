@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { comparisonTitle } from '../../src/core/contract/comparisonFindings.ts';
+import {
+  comparisonNotes,
+  comparisonSentence,
+  comparisonTitle,
+  differenceText,
+  flippedText,
+  momentsOf,
+} from '../../src/core/contract/comparisonFindings.ts';
+import { plain } from '../../src/core/contract/findings.ts';
 import type { Report } from '../../src/core/contract/report.ts';
 import { compareReports } from '../../src/core/report/compareReports.ts';
 import { renderComparisonMarkdown, renderComparisonText } from '../../src/core/report/renderComparison.ts';
@@ -66,13 +74,113 @@ describe('comparison', () => {
     const comparison = compareReports([sampleReport(), other]);
     expect(comparison.differences).toEqual([]);
     expect(comparison.reports[1]?.problems).toEqual([
-      'Distance: cosine here, dot there.',
-      expect.stringContaining('Items and labels: '),
+      { text: 'Distance: cosine in A, dot in B.', reach: 'everything' },
+      { text: expect.stringContaining('Items and labels: '), reach: 'everything' },
     ]);
     expect(comparisonTitle(comparison)).toBe('These reports answer different questions');
     expect(comparison.figures.find(({ rule }) => rule === 'retrieval.newOld.map')?.values[1]?.value).toBe(0.1);
     const text = renderComparisonText(comparison, { width: 100, colour: false });
-    expect(text).toContain('! B is not comparable with A. Distance: cosine here, dot there.');
+    expect(text).toContain('! Distance: cosine in A, dot in B. B against A: no figure can be compared.');
+  });
+
+  it.each([
+    ['tolerances', { epsilons: [0.1] }, 'inequalities.', 'Violations cannot be compared.'],
+    ['operating FAR', { operatingFar: 0.1 }, 'verification.', 'Figures of thresholds cannot be compared.'],
+  ] as const)('of other %s compares what that leaves', (_, protocol, rule, words) => {
+    const [one, other] = [fullReport(), fullReport()];
+    Object.assign(other.protocol, protocol);
+    other.retrieval.newOld.map = { value: 0.1, interval: [0.09, 0.11] };
+    for (const entry of other.inequalities.positive.byEpsilon)
+      Object.assign(entry, { rate: 0.2, interval: [0.1, 0.3] });
+    for (const entry of other.verification?.transfer.newOld ?? []) entry.tarAtOldThreshold = 0.9;
+    const comparison = compareReports([one, other]);
+    const rules = comparison.differences.map((difference) => difference.rule);
+    expect(rules).toContain('retrieval.newOld.map');
+    expect(rules.filter((each) => each.startsWith(rule))).toEqual([]);
+    expect(comparisonNotes(comparison)).toMatchObject([
+      { reach: `B against A: ${words.charAt(0).toLowerCase()}${words.slice(1)}`, isWarning: true },
+    ]);
+    expect(comparisonTitle(comparison)).toMatch(/differ/);
+  });
+
+  it('takes the rule for dimensions as a part of what is compared, and calls nothing clear across bootstrap units', () => {
+    const candidates = compareReports([
+      incompatibleReport(),
+      changed(({ protocol }) => {
+        Object.assign(protocol, { dimensionRule: 'project', adapter: 'linear' });
+      }),
+    ]);
+    expect(candidates.differences[0]?.clarity).toBe('clear');
+    expect(comparisonNotes(candidates)).toEqual([
+      {
+        text: 'Dimension rule: equal in A, project by linear in B.',
+        reach: 'It is a part of what is compared.',
+        isWarning: false,
+      },
+    ]);
+    const units = compareReports([
+      incompatibleReport(),
+      changed(({ protocol }) => {
+        protocol.bootstrap.unit = 'class';
+      }),
+    ]);
+    expect(new Set(units.differences.map(({ clarity }) => clarity))).toEqual(new Set(['unknown']));
+  });
+
+  it('counts the queries that became wrong in both, where both lists are whole', () => {
+    const flipped = (report: Report, ids: string[], of = ids.length) => {
+      const [sample] = report.worst.flippedQueries;
+      if (sample === undefined) throw new Error('The sample has no flipped query.');
+      report.worst.flippedQueries = ids.map((query) => ({ ...sample, query }));
+      report.flips.flippedQueries = of;
+    };
+    const one = changed((report) => flipped(report, ['a', 'b', 'c']));
+    const two = changed((report) => flipped(report, ['b', 'c', 'd', 'e']));
+    const cut = changed((report) => flipped(report, ['a'], 2000));
+    const { reports } = compareReports([one, two, cut, unlabelledReport()]);
+    expect(reports.map(flippedText)).toEqual([
+      '3 queries became wrong',
+      '4 queries became wrong, two of them in A, too',
+      '2,000 queries became wrong',
+      'flips not measured',
+    ]);
+  });
+
+  it('states the largest clear difference, and counts the others', () => {
+    const say = (...reports: Report[]) => plain(comparisonSentence(compareReports(reports)));
+    expect(say(incompatibleReport(), sampleReport())).toBe(
+      'CMC@1, new query on old gallery .099 → .919, better in B than in A: [.081, .115] against [.898, .938]. Of nine clear differences seven are for the better, two for the worse.',
+    );
+    expect(say(sampleReport(), sampleReport())).toBe('No key figure differs.');
+    const nearly = changed((report) => {
+      report.retrieval.newOld.map = { value: 0.75, interval: [0.73, 0.77] };
+    });
+    expect(say(sampleReport(), nearly)).toBe(
+      'No key figure differs clearly. The largest difference is mAP, new query on old gallery, .740 in A, .750 in B, but the intervals overlap: [.724, .754] against [.730, .770].',
+    );
+    const bare = changed((report) => Object.assign(report.triplets, { inverted: 0.9, interval: null }));
+    expect(say(sampleReport(), bare)).toMatch(/\.900 in B, without intervals to judge by\.$/);
+    const lost = changed((report) =>
+      Object.assign(report.flips, { negativeFlipRate: 0.05, negativeFlipRateInterval: [0.04, 0.06] }),
+    );
+    expect(say(sampleReport(), sampleReport(), lost)).toBe(
+      'Right to wrong .013 → .050, worse in C than in A: [.008, .022] against [.040, .060]. No other key figure differs clearly.',
+    );
+    const [largest] = compareReports([sampleReport(), lost]).differences;
+    expect(largest && differenceText(largest)).toBe(
+      'Right to wrong .013 → .050 (+.037), worse, intervals [.008, .022] and [.040, .060]',
+    );
+  });
+
+  it('tells reports of one minute apart by the second', () => {
+    expect(
+      momentsOf([
+        { created: '2026-03-14T09:26:53.000Z' },
+        { created: '2026-03-14T09:26:12.000Z' },
+        { created: '2026-03-14T09:27:12.000Z' },
+        { created: 'lately' },
+      ]),
+    ).toEqual(['2026-03-14 09:26:53 UTC', '2026-03-14 09:26:12 UTC', '2026-03-14 09:27 UTC', 'lately']);
   });
 
   it('has a column for each of many reports, and figures that only some have', () => {
@@ -102,7 +210,7 @@ describe('comparison', () => {
   });
 
   it('golden files', () => {
-    const comparison = compareReports([incompatibleReport(), fullReport()]);
+    const comparison = compareReports([incompatibleReport(), fullReport()], [null, 'λ 0.5']);
     expectGolden('comparison.txt', renderComparisonText(comparison, { width: 100, colour: false }));
     expectGolden('comparison.md', renderComparisonMarkdown(comparison));
   });

@@ -1,5 +1,15 @@
 import type { Comparison } from '../contract/comparison.ts';
-import { CLARITY_NOTE, comparisonTitle, differenceWords, statesText } from '../contract/comparisonFindings.ts';
+import {
+  CLARITY_NOTE,
+  comparisonNotes,
+  comparisonSentence,
+  comparisonTitle,
+  differenceWords,
+  flippedText,
+  momentsOf,
+  statesText,
+} from '../contract/comparisonFindings.ts';
+import { type Phrase, plain } from '../contract/findings.ts';
 import { count, interval, number, signed, visibleText } from '../contract/format.ts';
 import { codeMark, tableMark, textMark } from './markdown/escape.ts';
 import { MARKDOWN_MARK } from './renderMarkdown.ts';
@@ -16,17 +26,23 @@ export function renderComparisonText(comparison: Comparison, { width: given, col
   const paint = createPaint(colour);
   const { reports } = comparison;
   const title = wrap(comparisonTitle(comparison), width).map((line) => paint('bold', line));
-  const named = reports.flatMap(({ key, old, new: next, pair, created }, index) => {
-    const line = `${key}  ${dataText(old, NAME_WIDTH)} → ${dataText(next, NAME_WIDTH)}`;
-    const note = `   ${dataText(pair, 40)}, ${visibleText(created.slice(0, 10))}: ${statesText(reports[index] as (typeof reports)[number])}`;
+  const moments = momentsOf(reports);
+  const named = reports.flatMap((report, index) => {
+    const { key, old, new: next, pair, label } = report;
+    const told = label === null ? '' : `, ${dataText(label, NAME_WIDTH)}`;
+    const line = `${key}  ${dataText(old, NAME_WIDTH)} → ${dataText(next, NAME_WIDTH)}${told}`;
+    const note = `   ${dataText(pair, 40)}, ${visibleText(moments[index] ?? '')}: ${statesText(report)}; ${flippedText(report)}`;
     return [paint('bold', line), ...wrap(note, width).map((part) => paint('dim', part))];
   });
-  const warnings = reports.flatMap(({ key, problems }) =>
-    problems.flatMap((problem) => wrap(`! ${key} is not comparable with A. ${visibleText(problem)}`, width)),
+  const notes = comparisonNotes(comparison).flatMap(({ text, reach, isWarning }) =>
+    wrap(`${isWarning ? '!' : '·'} ${visibleText(text)} ${reach}`, width).map((line) =>
+      paint(isWarning ? 'warning' : 'dim', line),
+    ),
   );
   const sections = [
     [`Backcompat comparison: ${count(reports.length)} reports`, '', ...named],
-    warnings.map((line) => paint('warning', line)),
+    notes,
+    wrap(visibleText(plain(comparisonSentence(comparison))), width),
     [...title, ...wrap(CLARITY_NOTE, width).map((line) => paint('dim', line)), ...differenceTable(comparison, paint)],
     [paint('bold', 'All key figures'), '', ...figureTable(comparison, width, paint)],
   ];
@@ -103,31 +119,36 @@ function figureTable({ figures, reports }: Comparison, width: number, paint: Pai
 /** The same as Markdown. Text from data stays text. */
 export function renderComparisonMarkdown(comparison: Comparison): string {
   const { reports, differences, figures } = comparison;
-  const warnings = reports.flatMap(({ key, problems }) =>
-    problems.map((problem) => `> ${key} is not comparable with A. ${textMark(problem)}`),
+  const notes = comparisonNotes(comparison).map(
+    ({ text, reach, isWarning }) => `> ${isWarning ? '⚠ ' : ''}${textMark(text)} ${textMark(reach)}`,
   );
-  const shown = differences
-    .slice(0, MAX_DIFFERENCES)
-    .map(({ title, report, from, to, change, better, clarity }) => [
+  const moments = momentsOf(reports);
+  const shown = differences.slice(0, MAX_DIFFERENCES).map((difference) => {
+    const { title, report, from, to, change } = difference;
+    const { word, tone } = differenceWords(difference);
+    return [
       textMark(title),
       number(from),
       `${reports[report]?.key ?? ''}: ${number(to)}`,
       signed(change),
-      clarity === 'clear' ? (better ? '✓ better' : '✗ worse') : 'not clearly',
-    ]);
+      tone === 'absent' ? word : `${icons[tone]} ${word}`,
+    ];
+  });
   const parts = [
     `${MARKDOWN_MARK}\n## Backcompat: ${count(reports.length)} reports side by side`,
     tableMark(
-      ['', 'Models', 'Pair', 'Made', 'Verdict'],
-      reports.map((report) => [
+      ['', 'Models', 'Pair', 'Made', 'Verdict', 'Flips'],
+      reports.map((report, index) => [
         report.key,
         `${codeMark(report.old)} → ${codeMark(report.new)}`,
-        codeMark(report.pair),
-        textMark(report.created.slice(0, 10)),
+        [codeMark(report.pair), ...(report.label === null ? [] : [textMark(report.label)])].join(', '),
+        textMark(moments[index] ?? ''),
         textMark(statesText(report)),
+        textMark(flippedText(report)),
       ]),
     ).join('\n'),
-    ...(warnings.length > 0 ? [warnings.join('\n>\n')] : []),
+    ...(notes.length > 0 ? [notes.join('\n>\n')] : []),
+    phrasesMark(comparisonSentence(comparison)),
     `### ${textMark(comparisonTitle(comparison))}`,
     ...(shown.length > 0 ? [tableMark(['Figure', '>A', '>Other', '>Change', ''], shown).join('\n')] : []),
     textMark(CLARITY_NOTE),
@@ -141,4 +162,8 @@ export function renderComparisonMarkdown(comparison: Comparison): string {
     ).join('\n'),
   ];
   return `${parts.join('\n\n')}\n`;
+}
+
+function phrasesMark(phrases: readonly Phrase[]): string {
+  return phrases.map(({ text, strong }) => (strong ? `**${textMark(text)}**` : textMark(text))).join('');
 }
