@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { CheckpointsView } from './host/checkpointsView.ts';
 import { registerCommands } from './host/commands.ts';
+import { ComparePanels } from './host/comparePanel.ts';
 import { ConfigLens } from './host/configLens.ts';
 import { contextKeys, taskType, viewIds } from './host/ids.ts';
 import { PairsView } from './host/pairsView.ts';
@@ -20,8 +21,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const services = createServices(context);
   const { configs, runs, checkpoints } = services;
 
-  const panels = own(new RunPanels(services));
-  const notices = own(new RunNotices(context.workspaceState, runs, panels));
+  const panels = { runs: own(new RunPanels(services)), comparisons: own(new ComparePanels(services)) };
+  const notices = own(new RunNotices(context.workspaceState, runs, panels.runs));
   own(registerCommands(services, panels, notices));
   own(ReportEditor.register(services));
   own(vscode.window.registerTreeDataProvider(viewIds.pairs, own(new PairsView(configs, runs))));

@@ -14,6 +14,8 @@ export type TrainingArgument =
   | Extract<PairsNode, { kind: 'training' }>
   | { config: string; training: string }
   | undefined;
+/** A report's file, from a page. */
+export type ReportArgument = { report: string };
 export type CheckpointArgument = CheckpointNode | vscode.Uri | undefined;
 
 /** The directory of the run that a command is about; undefined when there is none, or the user leaves. */

@@ -9,6 +9,7 @@ import {
   requireTrust,
   type TrainingArgument,
 } from './commandArguments.ts';
+import type { ComparePanels } from './comparePanel.ts';
 import { configCommands } from './configCommands.ts';
 import { commandIds } from './ids.ts';
 import { newAudit } from './newAudit.ts';
@@ -24,8 +25,14 @@ import { trySample } from './trySample.ts';
 
 type CommandName = keyof typeof commandIds;
 
+/** What shows pages. */
+export interface Panels {
+  runs: RunPanels;
+  comparisons: ComparePanels;
+}
+
 /** Registers every command of {@link commandIds}; errors end in one message and in the log. */
-export function registerCommands(services: Services, panels: RunPanels, notices: RunNotices): vscode.Disposable {
+export function registerCommands(services: Services, panels: Panels, notices: RunNotices): vscode.Disposable {
   const handlers = handlersOf(services, panels, notices);
   const registrations = (Object.keys(commandIds) as CommandName[]).map((name) => {
     const handle = handlers[name] as (argument?: unknown) => unknown;
@@ -48,11 +55,11 @@ async function showError(log: vscode.LogOutputChannel, error: unknown): Promise<
   if (answer === showLog) log.show();
 }
 
-function handlersOf(services: Services, panels: RunPanels, notices: RunNotices) {
-  const start = (run: StartableRun) => startAndShow(services, panels, notices, run);
+function handlersOf(services: Services, { runs, comparisons }: Panels, notices: RunNotices) {
+  const start = (run: StartableRun) => startAndShow(services, runs, notices, run);
   return {
-    ...runCommands(services, panels, notices),
-    ...reportCommands(services),
+    ...runCommands(services, runs, notices),
+    ...reportCommands(services, comparisons),
     ...configCommands(services),
     ...checkpointCommands(services, start),
     newAudit: async () => {

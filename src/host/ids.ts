@@ -72,7 +72,8 @@ export const contextKeys = {
 
 export const reportEditorId = 'backcompat.report';
 export const runPanelId = 'backcompat.run';
-/** Texts that the extension makes: comparisons, inspections. */
+export const comparePanelId = 'backcompat.compare';
+/** Texts that the extension makes: inspections. */
 export const textScheme = 'backcompat-text';
 export const taskType = 'backcompat';
 export const problemMatcherName = 'backcompat';

@@ -1,5 +1,7 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
+import type { Comparison } from '../core/contract/comparison.ts';
+import { renderComparisonMarkdown } from '../core/report/renderComparison.ts';
 import { readRun } from '../core/runs/readRun.ts';
 import type { BrowseMessage } from '../protocol/browse.ts';
 import type { PageHandlers, ReportActions } from '../protocol/messages.ts';
@@ -16,6 +18,8 @@ export interface PageSubject {
   report: string | null;
   /** Of a report that lies in no run: its pair, by which a config is found. */
   pair?: string;
+  /** Of a page that holds reports against each other. */
+  compared?: { comparison: Comparison; files: readonly string[] };
 }
 
 /** What a page's intents need; what its questions do is `PageQuestions`. */
@@ -70,6 +74,18 @@ export function intentHandlers(services: Services, subject: () => PageSubject): 
     cancelRun: async () => void (await vscode.commands.executeCommand(commandIds.cancelRun, run())),
     pauseRun: async () => void (await vscode.commands.executeCommand(commandIds.pauseRun, run())),
     openReport: async () => void (await vscode.commands.executeCommand(commandIds.openReport, run())),
+    openCompared: async ({ report }) => {
+      const file = subject().compared?.files[report];
+      if (file !== undefined) await vscode.commands.executeCommand(commandIds.openReport, { report: file });
+    },
+    compareReports: async () => {
+      const { report } = subject();
+      if (report !== null) await vscode.commands.executeCommand(commandIds.compareReports, { report });
+    },
+    copyMarkdown: async () => {
+      const { compared } = subject();
+      if (compared !== undefined) await copy(renderComparisonMarkdown(compared.comparison));
+    },
     openRunFolder: async () => void (await vscode.commands.executeCommand(commandIds.openRunFolder, run())),
     resumeOrRestart: async () => {
       const { directory } = subject();
@@ -97,16 +113,18 @@ export function intentHandlers(services: Services, subject: () => PageSubject): 
       const { report } = subject();
       if (report !== null) await exportReport(services.context.extensionUri, report, 'html');
     },
-    copyText: async ({ text }) => {
-      await vscode.env.clipboard.writeText(text);
-      vscode.window.setStatusBarMessage(vscode.l10n.t('Copied'), 2000);
-    },
+    copyText: ({ text }) => copy(text),
     saveFile: async (file) => {
       const content = 'text' in file ? Buffer.from(file.text, 'utf8') : Buffer.from(file.dataBase64, 'base64');
       const target = await askWhere(subject(), file.name);
       if (target) await vscode.workspace.fs.writeFile(target, content);
     },
   };
+}
+
+async function copy(text: string): Promise<void> {
+  await vscode.env.clipboard.writeText(text);
+  vscode.window.setStatusBarMessage(vscode.l10n.t('Copied'), 2000);
 }
 
 /** Asks for a place to save at, beside the workspace rather than inside the run. */

@@ -5,6 +5,7 @@ import { readRun } from '../core/runs/readRun.ts';
 import { isCancelRequested, isPauseRequested } from '../core/runs/runDirectory.ts';
 import { RunReader } from '../core/runs/runReader.ts';
 import type { PageState } from '../protocol/messages.ts';
+import { plainFailure } from './compareState.ts';
 import type { FoundConfig } from './configStore.ts';
 import { runPanelId } from './ids.ts';
 import { actionsFor, type PageSubject } from './pageIntents.ts';
@@ -60,15 +61,10 @@ export class RunPanels implements vscode.Disposable, vscode.WebviewPanelSerializ
     const subject = { directory: null, report: null };
     const page = new ReportPage(panel.webview, this.#services, { title: panel.title, subject: () => subject });
     panel.onDidDispose(() => page.dispose());
-    const failure = {
-      title: vscode.l10n.t('This page lost its run'),
-      message: vscode.l10n.t('The window was closed before the page had kept which run it shows.'),
-      remedy: vscode.l10n.t('Open the run from the Runs view; the run itself lost nothing.'),
-      again: null,
-      openRunFolder: false,
-      openConfig: false,
-    };
-    page.show({ kind: 'failed', failure });
+    const title = vscode.l10n.t('This page lost its run');
+    const why = vscode.l10n.t('The window was closed before the page had kept which run it shows.');
+    const remedy = vscode.l10n.t('Open the run from the Runs view; the run itself lost nothing.');
+    page.show({ kind: 'failed', failure: plainFailure(title, why, remedy) });
   }
 
   #adopt(panel: vscode.WebviewPanel, directory: string): void {
@@ -132,8 +128,8 @@ class RunPanel implements vscode.Disposable {
       await this.#show(run);
     } catch (error) {
       const { message, remedy } = asBackcompatError(error);
-      const failure = { title: vscode.l10n.t('This run cannot be opened'), message, remedy, again: null };
-      const state: PageState = { kind: 'failed', failure: { ...failure, openRunFolder: false, openConfig: false } };
+      const failure = plainFailure(vscode.l10n.t('This run cannot be opened'), message, remedy);
+      const state: PageState = { kind: 'failed', failure };
       const relevant = JSON.stringify(state);
       if (relevant !== this.#shown && !this.#disposed) this.#page.show(state);
       this.#shown = relevant;

@@ -18,20 +18,10 @@ export class VirtualTexts implements vscode.TextDocumentContentProvider, vscode.
 
   /** Shows a text; one of the same name is replaced. */
   async show(name: string, text: string): Promise<void> {
-    const uri = this.#put(name, text);
-    await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri), { preview: true });
-  }
-
-  /** Shows Markdown as it reads. */
-  async showMarkdown(name: string, markdown: string): Promise<void> {
-    await vscode.commands.executeCommand('markdown.showPreview', this.#put(name, markdown));
-  }
-
-  #put(name: string, text: string): vscode.Uri {
     const uri = vscode.Uri.from({ scheme: textScheme, path: `/${name}` });
     this.#texts.set(uri.toString(), text);
     this.#changed.fire(uri);
-    return uri;
+    await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri), { preview: true });
   }
 
   dispose(): void {

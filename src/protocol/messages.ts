@@ -6,6 +6,7 @@
 import { parsePreviews } from '../core/contract/previews.ts';
 import { type ItemPreviews, REPORT_FORMAT, REPORT_FORMAT_VERSION, type Report } from '../core/contract/report.ts';
 import { type BrowseHostMessage, type BrowseMessage, parseBrowseHostMessage, parseBrowseMessage } from './browse.ts';
+import { type ComparePage, isComparePage } from './compare.ts';
 import { isTrainingPage, type TrainingPage } from './training.ts';
 
 /** What the host can do for this report; the page hides the buttons of the rest. */
@@ -55,6 +56,7 @@ export type PageState =
   | { kind: 'loading'; phase: string | null }
   | { kind: 'running'; run: RunProgress }
   | ({ kind: 'training' } & TrainingPage)
+  | ({ kind: 'compare' } & ComparePage)
   /** `previews`: pictures and texts of the items that the report lists, by id. */
   | { kind: 'report'; report: Report; previews?: ItemPreviews; actions: ReportActions }
   | { kind: 'failed'; failure: PageFailure };
@@ -78,6 +80,12 @@ export type PageMessage =
   | { type: 'pauseRun' }
   /** The report of the run, in an editor of its own. */
   | { type: 'openReport' }
+  /** One of the reports of a comparison, by its position. */
+  | { type: 'openCompared'; report: number }
+  /** Holds this report, or those of this sweep, against others. */
+  | { type: 'compareReports' }
+  /** What a comparison shows, as Markdown, to the clipboard. */
+  | { type: 'copyMarkdown' }
   | { type: 'resumeOrRestart' }
   | { type: 'openRunFolder' }
   /** Shows the config, at the rule's line when one is named. */
@@ -120,6 +128,8 @@ export function parsePageMessage(value: unknown): PageMessage | null {
     case 'cancelRun':
     case 'pauseRun':
     case 'openReport':
+    case 'compareReports':
+    case 'copyMarkdown':
     case 'resumeOrRestart':
     case 'openRunFolder':
     case 'exportHtml':
@@ -127,6 +137,10 @@ export function parsePageMessage(value: unknown): PageMessage | null {
     case 'openConfig':
       if (value.rule === undefined) return { type: 'openConfig' };
       return isText(value.rule, MAX_RULE_LENGTH) ? { type: 'openConfig', rule: value.rule } : null;
+    case 'openCompared':
+      return Number.isInteger(value.report) && (value.report as number) >= 0
+        ? { type: 'openCompared', report: value.report as number }
+        : null;
     case 'copyText':
       return isText(value.text) ? { type: 'copyText', text: value.text } : null;
     case 'saveFile':
@@ -229,6 +243,8 @@ function isPageState(value: unknown): value is PageState {
       return isRunProgress(value.run);
     case 'training':
       return isTrainingPage(value);
+    case 'compare':
+      return isComparePage(value);
     case 'report':
       // A report that is none still is a snapshot: the page says what is wrong with it.
       return isRecord(value.report) && isActions(value.actions);

@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
+import { comparedCurves } from '../../src/core/contract/comparison.ts';
 import {
+  acrossReports,
+  cmcOverlayTitle,
   comparisonNotes,
   comparisonSentence,
   comparisonTitle,
   differenceText,
   flippedText,
   momentsOf,
+  tarAt,
 } from '../../src/core/contract/comparisonFindings.ts';
 import { plain } from '../../src/core/contract/findings.ts';
 import type { Report } from '../../src/core/contract/report.ts';
@@ -170,6 +174,20 @@ describe('comparison', () => {
     expect(largest && differenceText(largest)).toBe(
       'Right to wrong .013 → .050 (+.037), worse, intervals [.008, .022] and [.040, .060]',
     );
+  });
+
+  it('puts the values of curves into words, by their ends where there are many', () => {
+    const keys = [...'ABCDEF'].map((key) => ({ key }));
+    expect(acrossReports(keys.slice(0, 2), [0.099, 0.919])).toBe('A .099, B .919');
+    expect(acrossReports(keys.slice(0, 3), [0.1, null, 0.1])).toBe('A .100, C .100');
+    expect(acrossReports(keys.slice(0, 2), [0.5, 0.5])).toBe('.500 in all');
+    expect(acrossReports(keys, [0.3, 0.2, 0.6, 0.4, 0.5, 0.3])).toBe('.200 (B) to .600 (C)');
+    expect(acrossReports(keys, [])).toBe('not measured');
+    const curves = [incompatibleReport(), sampleReport()].map(comparedCurves);
+    expect(cmcOverlayTitle(keys.slice(0, 2), curves, 'newOld')).toBe('First hit of new/old: A .099, B .919');
+    const roc = { far: [0.001, 0.01, 0.1], tar: [0.2, 0.4, 0.9] };
+    expect([0.0001, 0.01, 0.05, 1].map((far) => tarAt(roc, far))).toEqual([null, 0.4, 0.4, 0.9]);
+    expect(tarAt(undefined, 0.01)).toBeNull();
   });
 
   it('tells reports of one minute apart by the second', () => {

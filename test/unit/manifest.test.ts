@@ -56,7 +56,8 @@ describe('package.json and src/host/ids.ts', () => {
   });
 
   it('restore the same panel', () => {
-    expect(manifest.activationEvents).toContain(`onWebviewPanel:${ids.runPanelId}`);
+    for (const panel of [ids.runPanelId, ids.comparePanelId])
+      expect(manifest.activationEvents).toContain(`onWebviewPanel:${panel}`);
   });
 });
 

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { comparedCurves } from '../../src/core/contract/comparison.ts';
+import { compareReports } from '../../src/core/report/compareReports.ts';
 import {
   isExportFileName,
   MAX_TEXT_LENGTH,
@@ -15,8 +17,10 @@ describe('parsePageMessage', () => {
     { type: 'cancelRun' },
     { type: 'pauseRun' },
     { type: 'openReport' },
-    { type: 'resumeOrRestart' },
     { type: 'openRunFolder' },
+    { type: 'openCompared', report: 1 },
+    { type: 'compareReports' },
+    { type: 'copyMarkdown' },
     { type: 'openConfig' },
     { type: 'openConfig', rule: 'criterion.map' },
     { type: 'exportHtml' },
@@ -42,6 +46,9 @@ describe('parsePageMessage', () => {
     { type: 'copyText' },
     { type: 'copyText', text: 7 },
     { type: 'openConfig', rule: 'x'.repeat(1001) },
+    { type: 'openCompared' },
+    { type: 'openCompared', report: -1 },
+    { type: 'openCompared', report: 0.5 },
     { type: 'saveFile', name: 'cmc.csv' },
     { type: 'saveFile', name: 'cmc.png', dataBase64: 'not base64!' },
     { type: 'saveFile', name: '../../.bashrc', text: '' },
@@ -136,6 +143,38 @@ describe('parseHostMessage', () => {
     });
     expect(message).toMatchObject({ restore: { run: '/r' } });
     expect(message).not.toHaveProperty('restore.bad');
+  });
+});
+
+describe('the page of a comparison', () => {
+  const reports = [sampleReport(), bareReport()];
+  const state = {
+    kind: 'compare',
+    comparison: compareReports(reports),
+    curves: reports.map(comparedCurves),
+    cliCommand: 'backcompat compare a b',
+  };
+  const parsed = (change: (copy: typeof state) => void) => {
+    const copy = structuredClone(state);
+    change(copy);
+    return parseHostMessage({ type: 'snapshot', state: copy });
+  };
+
+  it('is taken', () => {
+    expect(parsed(() => {})).toEqual({ type: 'snapshot', state });
+  });
+
+  it.each<(copy: typeof state) => void>([
+    (copy) => copy.curves.pop(),
+    (copy) => copy.comparison.reports.splice(1),
+    (copy) => copy.comparison.figures[0]?.values.pop(),
+    (copy) => Object.assign(copy.comparison.reports[0] ?? {}, { label: 7 }),
+    (copy) => Object.assign(copy.comparison.figures[0]?.values[0] ?? {}, { value: 'high' }),
+    (copy) => Object.assign(copy.curves[0] ?? {}, { roc: { newOld: { far: [0.1] } } }),
+    (copy) => Object.assign(copy, { cliCommand: null }),
+    (copy) => copy.comparison.differences.push({ ...copy.comparison.differences[0], report: 2 } as never),
+  ])('is refused in another shape: %#', (change) => {
+    expect(parsed(change)).toBeNull();
   });
 });
 

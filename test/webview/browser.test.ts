@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { pathToFileURL } from 'node:url';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 import { renderHtml } from '../../src/core/report/renderHtml.ts';
 import type { ReportActions } from '../../src/protocol/messages.ts';
 import { hostileNames, sampleReport } from '../fixtures/report/sampleReport.ts';
@@ -12,32 +12,19 @@ import {
   allActions,
   builtPage,
   chooseTab,
-  launchBrowser,
   type OpenPage,
-  openFile,
-  openHosted,
   overflow,
+  pictures,
   settled,
   showReport,
   troublesOf,
+  useBrowser,
 } from './buildPage.ts';
 import type { ThemeName } from './themes.ts';
 
-const pictures = fileURLToPath(new URL('../../test-output/webview/', import.meta.url));
 const browsing: ReportActions = { ...allActions, browse: { possible: true, why: null } };
 
-let browser: Browser;
-let opened: OpenPage[] = [];
-
-beforeAll(async () => {
-  mkdirSync(pictures, { recursive: true });
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
-afterEach(async () => {
-  for (const { context } of opened) await context.close();
-  opened = [];
-});
+const browser = useBrowser();
 
 interface OpenBrowser extends OpenPage {
   host: FakeHost;
@@ -49,8 +36,7 @@ async function open(
   size = { width: 1150, height: 900 },
   actions = browsing,
 ): Promise<OpenBrowser> {
-  const own = await openHosted(browser, theme, size);
-  opened.push(own);
+  const own = await browser.hosted(theme, size);
   const host = await answerQuestions(own.page, madeUpAnswers(made));
   await showReport(own.page, sampleReport(), actions);
   await chooseTab(own.page, 'Retrieval');
@@ -338,8 +324,7 @@ describe('states of the retrieval browser', () => {
     const folder = mkdtempSync(path.join(os.tmpdir(), 'browser-page-'));
     const name = path.join(folder, 'report.html');
     writeFileSync(name, renderHtml(sampleReport(), await builtPage()));
-    const own = await openFile(browser, `${pathToFileURL(name).href}#retrieval`);
-    opened.push(own);
+    const own = await browser.file(`${pathToFileURL(name).href}#retrieval`);
     expect(await own.page.getByText('open this report in VS Code').count()).toBe(1);
     rmSync(folder, { recursive: true });
   });

@@ -1,7 +1,10 @@
 /** The page as it ships, in the two documents it runs in: those that the host and the HTML rendering really make. */
 import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import { ensureChromium } from '../../scripts/bootstrap.mjs';
 import { buildBundle } from '../../scripts/build.mjs';
 import type { ItemPreviews, Report } from '../../src/core/contract/report.ts';
@@ -140,6 +143,40 @@ export async function openFile(
   });
   await page.goto(file);
   return { page, context, troubles };
+}
+
+/** Where pictures of pages go. */
+export const pictures = fileURLToPath(new URL('../../test-output/webview/', import.meta.url));
+
+/** Opens pages for the tests of a file; they are closed after each test, the browser after the last. */
+export interface TestBrowser {
+  hosted: (theme?: ThemeName, size?: { width: number; height: number }, pixelRatio?: number) => Promise<OpenPage>;
+  file: (url: string, options?: { colorScheme?: 'dark' | 'light' }) => Promise<OpenPage>;
+}
+
+/** To be called once, outside of tests. */
+export function useBrowser(): TestBrowser {
+  let browser: Browser | null = null;
+  let opened: OpenPage[] = [];
+  beforeAll(async () => {
+    mkdirSync(pictures, { recursive: true });
+    browser = await launchBrowser();
+  });
+  afterAll(() => browser?.close());
+  afterEach(async () => {
+    for (const { context } of opened) await context.close();
+    opened = [];
+  });
+  const keep = async (open: (from: Browser) => Promise<OpenPage>): Promise<OpenPage> => {
+    if (browser === null) throw new Error('The browser is launched before the first test, not outside of tests.');
+    const result = await open(browser);
+    opened.push(result);
+    return result;
+  };
+  return {
+    hosted: (theme = 'dark', size, pixelRatio) => keep((from) => openHosted(from, theme, size, pixelRatio)),
+    file: (url, options) => keep((from) => openFile(from, url, options)),
+  };
 }
 
 export const allActions: ReportActions = {

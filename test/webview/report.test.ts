@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { pathToFileURL } from 'node:url';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Report } from '../../src/core/contract/report.ts';
 import { renderHtml } from '../../src/core/report/renderHtml.ts';
 import type { RunProgress } from '../../src/protocol/messages.ts';
@@ -21,43 +21,27 @@ import {
   chooseTab,
   cutTexts,
   innerText,
-  launchBrowser,
   type OpenPage,
-  openFile,
-  openHosted,
   overflow,
+  pictures,
   settled,
   showReport,
   showState,
   tabNames,
   themeStyle,
   troublesOf,
+  useBrowser,
 } from './buildPage.ts';
 import type { ThemeName } from './themes.ts';
 
-const pictures = fileURLToPath(new URL('../../test-output/webview/', import.meta.url));
 const tabs = tabNames;
 /** For names of pictures. */
 const fileOf = (tab: string) => tab.toLowerCase().replaceAll(' ', '-');
 
-let browser: Browser;
-let opened: OpenPage[] = [];
-
-beforeAll(async () => {
-  mkdirSync(pictures, { recursive: true });
-  browser = await launchBrowser();
-});
-
-afterAll(() => browser?.close());
-
-afterEach(async () => {
-  for (const { context } of opened) await context.close();
-  opened = [];
-});
+const browser = useBrowser();
 
 async function hosted(theme: ThemeName = 'dark', pixelRatio = 1): Promise<OpenPage> {
-  const result = await openHosted(browser, theme, { width: 1150, height: 900 }, pixelRatio);
-  opened.push(result);
+  const result = await browser.hosted(theme, { width: 1150, height: 900 }, pixelRatio);
   return result;
 }
 
@@ -597,8 +581,7 @@ describe('the report in a file of its own', () => {
   async function file(report: Report, colorScheme: 'dark' | 'light' = 'light'): Promise<OpenPage> {
     const name = path.join(folder, `${colorScheme}.html`);
     writeFileSync(name, renderHtml(report, await builtPage()));
-    const result = await openFile(browser, pathToFileURL(name).href, { colorScheme });
-    opened.push(result);
+    const result = await browser.file(pathToFileURL(name).href, { colorScheme });
     return result;
   }
 
@@ -643,8 +626,7 @@ describe('the report in a file of its own', () => {
       name,
       renderHtml(sampleReport(), await builtPage()).replace('{"format":"backcompat.report"', '{"format":'),
     );
-    const own = await openFile(browser, pathToFileURL(name).href);
-    opened.push(own);
+    const own = await browser.file(pathToFileURL(name).href);
     expect(await innerText(own.page.getByRole('alert'))).toContain('This report cannot be shown');
   });
 

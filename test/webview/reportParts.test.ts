@@ -1,10 +1,10 @@
 /** The parts that a full audit adds: thresholds, flips with pictures, remedies, causes, backfill, slices, versions, protocol. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { pathToFileURL } from 'node:url';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { explain } from '../../src/core/contract/explanation.ts';
 import type { GateLimit, ItemPreviews, Report } from '../../src/core/contract/report.ts';
 import { checkGateRule } from '../../src/core/report/gateRules.ts';
@@ -17,41 +17,27 @@ import {
   chooseTab,
   cutTexts,
   innerText,
-  launchBrowser,
   type OpenPage,
-  openFile,
-  openHosted,
   overflow,
+  pictures,
   showReport,
   tabNames,
   troublesOf,
+  useBrowser,
 } from './buildPage.ts';
 import { picturesOf, textsOf } from './previews.ts';
 import type { ThemeName } from './themes.ts';
 
-const shots = fileURLToPath(new URL('../../test-output/webview/', import.meta.url));
-
-let browser: Browser;
+const browser = useBrowser();
 let folder: string;
-let opened: OpenPage[] = [];
 
-beforeAll(async () => {
-  mkdirSync(shots, { recursive: true });
+beforeAll(() => {
   folder = mkdtempSync(path.join(os.tmpdir(), 'report-parts-'));
-  browser = await launchBrowser();
 });
-afterAll(async () => {
-  await browser?.close();
-  rmSync(folder, { recursive: true });
-});
-afterEach(async () => {
-  for (const { context } of opened) await context.close();
-  opened = [];
-});
+afterAll(() => rmSync(folder, { recursive: true }));
 
 async function shown(report: Report, previews: ItemPreviews = {}, theme: ThemeName = 'dark', ratio = 1) {
-  const result = await openHosted(browser, theme, { width: 1150, height: 900 }, ratio);
-  opened.push(result);
+  const result = await browser.hosted(theme, { width: 1150, height: 900 }, ratio);
   await showReport(result.page, report, allActions, previews);
   return result;
 }
@@ -59,14 +45,13 @@ async function shown(report: Report, previews: ItemPreviews = {}, theme: ThemeNa
 async function fileOf(report: Report, previews: ItemPreviews): Promise<OpenPage> {
   const name = path.join(folder, 'report.html');
   writeFileSync(name, renderHtml(report, await builtPage(), previews));
-  const result = await openFile(browser, pathToFileURL(name).href, { colorScheme: 'dark' });
-  opened.push(result);
+  const result = await browser.file(pathToFileURL(name).href, { colorScheme: 'dark' });
   return result;
 }
 
 function shot(page: Page, tab: string, name: string) {
   const file = `full-${tab.toLowerCase().replaceAll(' ', '-')}-${name}.png`;
-  return page.screenshot({ path: path.join(shots, file), fullPage: true });
+  return page.screenshot({ path: path.join(pictures, file), fullPage: true });
 }
 
 const title = (id: string) =>

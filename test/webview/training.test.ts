@@ -1,7 +1,5 @@
-import { mkdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 import type { FollowedTraining } from '../../src/core/contract/followedTraining.ts';
 import type { TrainingActions } from '../../src/protocol/training.ts';
 import {
@@ -12,10 +10,9 @@ import {
   trainingRecord,
   trainingSteps,
 } from '../fixtures/followedTraining.ts';
-import { launchBrowser, type OpenPage, openHosted, overflow, settled, showState, troublesOf } from './buildPage.ts';
+import { type OpenPage, overflow, pictures, settled, showState, troublesOf, useBrowser } from './buildPage.ts';
 import type { ThemeName } from './themes.ts';
 
-const pictures = fileURLToPath(new URL('../../test-output/webview/', import.meta.url));
 const live: TrainingActions = {
   asked: null,
   again: null,
@@ -27,18 +24,7 @@ const live: TrainingActions = {
 const done: TrainingActions = { ...live, openReport: true };
 const ended: TrainingActions = { ...live, again: 'Resume' };
 
-let browser: Browser;
-let opened: OpenPage[] = [];
-
-beforeAll(async () => {
-  mkdirSync(pictures, { recursive: true });
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
-afterEach(async () => {
-  for (const { context } of opened) await context.close();
-  opened = [];
-});
+const browser = useBrowser();
 
 async function show(page: Page, training: FollowedTraining, actions: TrainingActions): Promise<void> {
   await showState(page, { kind: 'training', training, actions });
@@ -51,8 +37,7 @@ async function shown(
   actions: TrainingActions,
   { theme = 'dark' as ThemeName, width = 1150 } = {},
 ): Promise<OpenPage> {
-  const result = await openHosted(browser, theme, { width, height: 900 });
-  opened.push(result);
+  const result = await browser.hosted(theme, { width, height: 900 });
   await show(result.page, training, actions);
   return result;
 }

@@ -249,7 +249,9 @@ function overlay(spec: LineChartSpec, theme: Theme): Plugin {
 }
 
 function textColour(series: Series, theme: Theme): string {
-  return theme[series.look.colour];
+  const { colour } = series.look;
+  // Light themes give the others too little contrast for small letters.
+  return colour === 'orange' || colour === 'purple' ? theme.foreground : theme[colour];
 }
 
 function scaleOptions(axis: AxisSpec, side: 'x' | 'y', theme: Theme) {

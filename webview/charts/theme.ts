@@ -4,13 +4,15 @@ export interface Theme {
   foreground: string;
   secondary: string;
   accent: string;
+  orange: string;
+  purple: string;
   rule: string;
   grid: string;
   fontFamily: string;
   highContrast: boolean;
 }
 
-const names = ['background', 'foreground', 'secondary', 'accent', 'rule', 'grid'] as const;
+const names = ['background', 'foreground', 'secondary', 'accent', 'orange', 'purple', 'rule', 'grid'] as const;
 
 let context: CanvasRenderingContext2D | null = null;
 

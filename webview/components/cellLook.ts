@@ -5,12 +5,14 @@ import { s } from './dom.ts';
 
 export type PointShape = 'hollow' | 'filled' | 'diamond' | 'square';
 
+/** Which theme colour strokes have. */
+export type Ink = 'secondary' | 'accent' | 'foreground' | 'orange' | 'purple';
+
 export interface CellLook {
   label: string;
   /** What the cell means for a service. */
   meaning: string;
-  /** Which theme colour its strokes have. */
-  colour: 'secondary' | 'accent' | 'foreground';
+  colour: Ink;
   width: number;
   dash: number[];
   point: PointShape;

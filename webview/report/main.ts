@@ -1,11 +1,13 @@
 /** The report's page, in a panel of the workbench and in a file of its own. */
 import '../styles/report.css';
 import '../styles/browser.css';
+import '../styles/compare.css';
 import '../styles/training.css';
 import { parsePreviews } from '../../src/core/contract/previews.ts';
 import { type PageFailure, type PageState, parseHostMessage, reportProblem } from '../../src/protocol/messages.ts';
 import { disposeCharts, rebuildCharts } from '../charts/chart.ts';
 import { onThemeChange } from '../charts/theme.ts';
+import { compareView } from '../compare/compareView.ts';
 import { h } from '../components/dom.ts';
 import { type TrainingView, trainingView } from '../training/trainingView.ts';
 import { type Bridge, makeBridge } from './bridge.ts';
@@ -56,6 +58,8 @@ function makePage(bridge: Bridge): (state: PageState, standAlone?: boolean) => v
       case 'training':
         training = trainingView(state, bridge);
         return put(training.element);
+      case 'compare':
+        return put(compareView(state, bridge));
       case 'failed':
         return put(failedView(state.failure, bridge.send));
       case 'report': {

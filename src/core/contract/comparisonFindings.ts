@@ -1,8 +1,20 @@
 /** Sentences about reports side by side: what the page, the terminal and Markdown say. */
 import { type ComparabilityProblem, reachWords } from './comparability.ts';
-import type { ComparedDifference, ComparedReport, Comparison } from './comparison.ts';
+import type { ComparedCurves, ComparedDifference, ComparedReport, Comparison } from './comparison.ts';
 import { inequalityWords, type Phrase, rankingWords, type Tone, thresholdWords } from './findings.ts';
-import { count, counted, interval, inWords, momentText, number, sentence, signed } from './format.ts';
+import {
+  cellLabels,
+  count,
+  counted,
+  interval,
+  inWords,
+  momentText,
+  number,
+  percent,
+  sentence,
+  signed,
+} from './format.ts';
+import type { CellName } from './report.ts';
 
 const isComparable = ({ problems }: ComparedReport) => !problems.some(({ reach }) => reach === 'everything');
 
@@ -135,4 +147,66 @@ function lowerFirst(text: string): string {
 export function comparedCount(reports: readonly ComparedReport[]): string {
   const last = reports.at(-1)?.key ?? '';
   return `${count(reports.length)} reports, ${reports.length === 2 ? 'B' : `B to ${last}`} against A`;
+}
+
+/** More are said by their ends. */
+const NAMED_VALUES = 4;
+
+/** "A .099, B .919"; of more than four reports the ends: ".099 (A) to .919 (C)". Reports without a value are left out, and what all have is said once: ".964 in all". */
+export function acrossReports(
+  reports: readonly Pick<ComparedReport, 'key'>[],
+  values: readonly (number | null | undefined)[],
+  show: (value: number) => string = number,
+): string {
+  const known = reports.flatMap(({ key }, index) => {
+    const value = values[index];
+    return typeof value === 'number' ? [{ key, value }] : [];
+  });
+  if (known.length === 0) return 'not measured';
+  const texts = new Set(known.map(({ value }) => show(value)));
+  if (known.length === reports.length && known.length > 1 && texts.size === 1) return `${[...texts][0]} in all`;
+  if (known.length <= NAMED_VALUES) return known.map(({ key, value }) => `${key} ${show(value)}`).join(', ');
+  const sorted = known.toSorted((a, b) => a.value - b.value);
+  const [low, high] = [sorted[0], sorted.at(-1)] as [(typeof sorted)[0], (typeof sorted)[0]];
+  return `${show(low.value)} (${low.key}) to ${show(high.value)} (${high.key})`;
+}
+
+type Named = readonly Pick<ComparedReport, 'key'>[];
+
+/** "First hit of new/old: A .099, B .919". */
+export function cmcOverlayTitle(reports: Named, curves: readonly ComparedCurves[], cell: CellName): string {
+  const values = curves.map(({ cmc }) => cmc[cell]?.[0]);
+  return `First hit of ${cellLabels[cell]}: ${acrossReports(reports, values)}`;
+}
+
+/** The false accept rate at which curves are put into words. */
+const WORDED_FAR = 0.01;
+
+/** The true accept rate of a curve at the largest of its false accept rates that is not above `far`; null where there is none. */
+export function tarAt(curve: { far: number[]; tar: number[] } | undefined, far: number): number | null {
+  const at = curve?.far.findLastIndex((each) => each <= far * (1 + 1e-9)) ?? -1;
+  return curve?.tar[at] ?? null;
+}
+
+/** "Accepted at FAR 1 % in new/old: A .512, B .634". */
+export function rocOverlayTitle(reports: Named, curves: readonly ComparedCurves[], cell: CellName): string {
+  const values = curves.map(({ roc }) => tarAt(roc[cell], WORDED_FAR));
+  return `Accepted at FAR ${percent(WORDED_FAR)} in ${cellLabels[cell]}: ${acrossReports(reports, values)}`;
+}
+
+/** "Same class violated: A 1.000, B .964", at the first tolerance that is drawn. */
+export function toleranceOverlayTitle(
+  reports: Named,
+  curves: readonly ComparedCurves[],
+  sign: 'positive' | 'negative',
+): string {
+  const values = curves.map((curve) => curve[sign][0]);
+  const relation = sign === 'positive' ? 'Same class' : 'Different class';
+  return `${relation} violated: ${acrossReports(reports, values)}`;
+}
+
+/** "Right to wrong: A 77.1 %, B 1.3 %". */
+export function flipsOverlayTitle({ reports, figures }: Comparison): string {
+  const values = figures.find(({ rule }) => rule === 'flips.negativeFlipRate')?.values.map(({ value }) => value) ?? [];
+  return `Right to wrong: ${acrossReports(reports, values, (value) => percent(value))}`;
 }
