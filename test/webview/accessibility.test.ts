@@ -21,7 +21,7 @@ import {
   tabNames,
 } from './buildPage.ts';
 import { textsOf } from './previews.ts';
-import { themes, type ThemeName } from './themes.ts';
+import { type ThemeName, themes } from './themes.ts';
 
 const themeNames = Object.keys(themes) as ThemeName[];
 
