@@ -11,5 +11,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
   auditPair: async (request, hooks) => (await import('../core/pipeline/auditPair.ts')).auditPair(request, hooks),
   stalenessOf: async (...asked) => (await import('../core/pipeline/staleness.ts')).stalenessOf(...asked),
   trainBlock: async (...asked) => (await import('../core/pipeline/training/trainBlock.ts')).trainBlock(...asked),
+  runSessions: async (...asked) => (await import('../core/pipeline/sessions/runSessions.ts')).runSessions(...asked),
   assets: new URL('./', import.meta.url),
 });

@@ -35,10 +35,12 @@ export async function runCli(args: readonly string[], services: CliServices): Pr
     .addHelpText('after', '\nExample:\n  backcompat demo          a sample with real images and two verdicts\n')
     .showHelpAfterError('Add --help for what it takes.')
     // Settings are inherited by commands made after them.
-    .exitOverride();
+    .exitOverride()
+    // `sessions` and `sessions plan` have options of one name: each takes those that follow it.
+    .enablePositionalOptions();
   addAuditCommand(program, services, end);
   addTrainCommand(program, services, end);
-  addSessionsCommand(program);
+  addSessionsCommand(program, services, end);
   addEmbedCommand(program);
   addAdaptCommand(program);
   addInspectCommand(program);

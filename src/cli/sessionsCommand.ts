@@ -7,7 +7,10 @@ import { visibleText } from '../core/contract/format.ts';
 import { planBlock } from '../core/pipeline/sessions/sessionsPlan.ts';
 import { writeFileAtomic } from '../core/runs/atomicFile.ts';
 import { onlyConfig } from './auditPlan.ts';
+import { addCommonOptions } from './options.ts';
 import { createOutput, shownPath } from './output.ts';
+import { runSessionsCommand, type SessionsOptions } from './runSessionsCommand.ts';
+import type { CliServices } from './services.ts';
 
 interface PlanOptions {
   name?: string;
@@ -24,14 +27,33 @@ Examples:
   backcompat sessions plan my.compat.json --name monthly --json plan.json
 `;
 
-export function addSessionsCommand(program: Command): void {
-  program
-    .command('sessions')
-    .description('plan continual sessions')
-    .addHelpText(
-      'after',
-      '\nExample:\n  backcompat sessions plan    what each session of the only block of ./backcompat.json brings\n',
-    )
+const runHelp = `
+Runs all methods of a block of the config's "sessions", session by session. A run that was cancelled or killed goes
+on where it stood with --resume, and ends with the same files.
+
+Examples:
+  backcompat sessions                             the only block of ./backcompat.json
+  backcompat sessions my.compat.json --name monthly --json sessions.json
+  backcompat sessions --resume .backcompat/runs/20261124-031500-123-sessions-monthly
+  backcompat sessions plan                        what each session brings; nothing is trained
+`;
+
+export function addSessionsCommand(program: Command, services: CliServices, end: (status: number) => void): void {
+  const command = addCommonOptions(program.command('sessions'))
+    .description('train session by session, and measure what old galleries lose')
+    .argument('[config]', 'a config (default: backcompat.json in this folder)')
+    .option('--name <block>', 'block of "sessions" (default: the only one)')
+    .option('--resume <run>', 'go on with a run: its directory or id')
+    .option('--json <file>', 'write the record of the run there; - is stdout')
+    .addHelpText('after', runHelp);
+  command
+    .addOption(command.createOption('--run-directory <dir>').hideHelp())
+    .addOption(command.createOption('--go-on').hideHelp())
+    .addOption(command.createOption('--save-every <seconds>').argParser(Number).hideHelp())
+    .action(async (config: string | undefined, options: SessionsOptions) => {
+      end(await runSessionsCommand(config, options, services));
+    });
+  command
     .command('plan')
     .description('show what each session brings, and export it')
     .argument('[config]', 'config file (default: backcompat.json in this folder)')

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BackcompatError } from '../core/contract/errors.ts';
 import { RUN_FILES, type RunKind, type RunSummary } from '../core/contract/runs.ts';
+import { SESSIONS_FILES } from '../core/contract/sessions.ts';
 import { TRAINING_FILES } from '../core/contract/training.ts';
 import { inUseError, isLocked } from '../core/runs/lock.ts';
 import { followRun } from '../core/runs/readRun.ts';
@@ -215,7 +216,7 @@ export async function reportFailure(place: RunPlace, summary: RunSummary, output
   return exitStatus;
 }
 
-/** Whether a training has come so far that it can be resumed. */
+/** Whether a training or sessions have come so far that they can be resumed. */
 function hasStates(directory: string): boolean {
-  return existsSync(path.join(directory, TRAINING_FILES.record));
+  return [TRAINING_FILES.record, SESSIONS_FILES.record].some((file) => existsSync(path.join(directory, file)));
 }

@@ -9,6 +9,9 @@ import { sampleReport } from '../fixtures/report/sampleReport.ts';
 process.exitCode = await runCli(process.argv.slice(2), {
   assets: new URL('./', import.meta.url),
   stalenessOf: async () => JSON.parse(process.env.BACKCOMPAT_STALE ?? '[]'),
+  async runSessions() {
+    throw new Error('No test runs sessions.');
+  },
   async trainBlock({ directory, name }, { progress, writeReport }) {
     progress.phase('Pretending to train');
     const report = name === 'v1' ? null : sampleReport();
