@@ -1,4 +1,5 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { auditFigures } from '../../audit/auditFigures.ts';
 import { joinClasses } from '../../audit/auditInput.ts';
@@ -21,6 +22,7 @@ import type { OpenSessions } from './openSessions.ts';
 import { readVectors } from './sessionFiles.ts';
 import type { SessionsHooks, SessionsRequest } from './sessionsRequest.ts';
 import type { PlannedMethod } from './sessionsSettings.ts';
+import { canSearchEachOther, withoutPhases } from './sessionTask.ts';
 
 /**
  * Audits a session's model against a later one's from the vectors that both left of the queries: those of classes that the older
@@ -38,14 +40,12 @@ export async function auditSessions(
 ): Promise<SessionAudit | null> {
   const file = path.join(planned.folder, `audit-${from}-${to}`, REPORT_FILE_NAME);
   const absolute = path.join(directory, file);
-  if (await exists(absolute)) return auditOf(await readReport(absolute), from, to, file);
+  if (existsSync(absolute)) return auditOf(await readReport(absolute), from, to, file);
   const seen = new Set(
     run.sessions.slice(0, from).flatMap(({ own }) => Array.from(own, (item) => run.labelOf[item] as number)),
   );
   const rows = Int32Array.from(run.queryLabelOf.keys()).filter((row) => seen.has(run.queryLabelOf[row] as number));
-  const labels = Array.from(rows, (row) => run.queryLabelOf[row] as number);
-  const isMatched = labels.some((label, place) => labels.indexOf(label) !== place);
-  if (!isMatched || new Set(labels).size < 2) return null;
+  if (!canSearchEachOther(rows.map((row) => run.queryLabelOf[row] as number))) return null;
 
   hooks.progress.phase(`Auditing ${planned.label}, session ${to} against ${from}`);
   const started = performance.now();
@@ -71,7 +71,7 @@ export async function auditSessions(
       protocol: { ...run.protocol, dimensionRule: rule },
     },
     { threads },
-    { progress: { ...hooks.progress, phase() {}, update() {} }, signal: hooks.signal },
+    withoutPhases(hooks),
   );
   const report: Report = {
     format: REPORT_FORMAT,
@@ -132,11 +132,4 @@ function auditOf(report: Report, from: number, to: number, file: string): Sessio
     oldOldMap: criterion.map?.old ?? null,
     report: file.split(path.sep).join('/'),
   };
-}
-
-async function exists(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
-  );
 }

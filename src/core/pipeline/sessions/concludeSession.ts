@@ -11,13 +11,14 @@ import type { LoopResult } from '../../training/loop/trainModel.ts';
 import { NEW_HEAD } from '../../training/objectives/classification.ts';
 import type { Trainer } from '../../training/trainer.ts';
 import { identityOf } from '../training/trainingInputs.ts';
+import { parameterCounts } from '../training/trainPart.ts';
 import { modelWeights } from './carryWeights.ts';
 import { embedItems } from './embedItems.ts';
 import { writeJson, writeTensors, writeVectors } from './sessionFiles.ts';
 import { sessionFisher } from './sessionFisher.ts';
 import { type Inheritance, readMemory, storedVectors } from './sessionStart.ts';
 import { storageOf } from './sessionStorage.ts';
-import { dimensionOf, type SessionTask, type SessionTrainer } from './sessionTask.ts';
+import { dimensionOf, type SessionTask, type SessionTrainer, withoutPhases } from './sessionTask.ts';
 
 /**
  * What a session leaves once its model is trained: model, head, gallery, queries, what is kept for replay, Fisher information, and
@@ -76,8 +77,7 @@ export async function concludeSession(
     galleries,
     run.classNames.length,
     request.threads,
-    // Phases of a search are none of the run's.
-    { progress: { ...hooks.progress, phase() {}, update() {} }, signal: hooks.signal },
+    withoutPhases(hooks),
   );
   const earlier = isJoint ? 0 : figures.gallery - vectors.length / dimension;
   const result: SessionResult = {
@@ -186,7 +186,6 @@ function keptItems(
 
 /** Of the model, trained or not, without its head. */
 function parametersOf({ trainer, head }: SessionTrainer): number {
-  const sizeOf = (shape: readonly number[]) => shape.reduce((product, axis) => product * axis, 1);
-  const all = trainer.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  return all - head.rows.length - (head.bias?.length ?? 0);
+  const { trained, frozen } = parameterCounts(trainer);
+  return trained + frozen - head.rows.length - (head.bias?.length ?? 0);
 }

@@ -1,4 +1,5 @@
 import type { ItemSet } from '../../data/itemSet.ts';
+import { normaliseRows } from '../../numeric/normaliseRows.ts';
 import { createBatchSource } from '../../training/data/createBatchSource.ts';
 import { embedInOrder } from '../../training/data/embedInOrder.ts';
 import type { Trainer } from '../../training/trainer.ts';
@@ -19,15 +20,5 @@ export async function embedItems(
     return vectors;
   } finally {
     await source.close();
-  }
-}
-
-/** Brings rows to length 1, in place; rows of zeros stay. */
-export function normaliseRows(rows: Float32Array, dimension: number): void {
-  for (let start = 0; start < rows.length; start += dimension) {
-    let squared = 0;
-    for (let k = start; k < start + dimension; k++) squared += (rows[k] as number) ** 2;
-    const length = Math.sqrt(squared) || 1;
-    for (let k = start; k < start + dimension; k++) rows[k] = (rows[k] as number) / length;
   }
 }

@@ -55,3 +55,14 @@ export async function createSessionTrainer(
     ofObjective: objective.parameters.filter(({ isTrained }) => isTrained).map(({ name }) => name),
   };
 }
+
+/** Whether there is something to measure where items search each other: several classes, and two items of one of them. */
+export function canSearchEachOther(labels: Int32Array): boolean {
+  const classes = new Set(labels).size;
+  return classes > 1 && classes < labels.length;
+}
+
+/** For measuring within a session, whose phases are none of the run's. */
+export function withoutPhases({ progress, signal }: SessionsHooks): Pick<SessionsHooks, 'progress' | 'signal'> {
+  return { progress: { ...progress, phase() {}, update() {} }, signal };
+}

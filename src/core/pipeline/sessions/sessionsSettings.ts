@@ -8,8 +8,6 @@ import { fileSafeName } from '../../runs/runDirectory.ts';
 import { type HeadForm, headForm } from '../../training/heads/head.ts';
 import { type LearningSettings, learningSettings } from '../training/trainingPlan.ts';
 
-const DEFAULT_EPOCHS = 10;
-const DEFAULT_BATCH = 64;
 const DEFAULT_BUFFER = 200;
 /** Of `expansion`: of the first embedding. */
 const GROWTH_SHARE = 1 / 4;
@@ -34,9 +32,6 @@ export interface PlannedMethod {
 export interface SessionsSettings extends LearningSettings {
   name: string;
   block: SessionsDefinition;
-  seed: number;
-  epochs: number;
-  batchSize: number;
   /** Of the learning rate where a model goes on from the one before. */
   laterRateFactor: number;
   head: HeadForm;
@@ -48,15 +43,11 @@ export interface SessionsSettings extends LearningSettings {
 
 /** @param seed of the command line, instead of the block's */
 export function sessionsSettings(name: string, block: SessionsDefinition, seed: number | undefined): SessionsSettings {
-  const epochs = block.epochs ?? DEFAULT_EPOCHS;
   const buffer = block.buffer ?? DEFAULT_BUFFER;
   return {
     name,
     block,
-    seed: seed ?? block.seed ?? 0,
-    epochs,
-    batchSize: block.batchSize ?? DEFAULT_BATCH,
-    ...learningSettings(block.optimizer, epochs),
+    ...learningSettings(block, seed),
     laterRateFactor: block.laterRateFactor ?? 1 / 3,
     head: headForm(block.head?.kind ?? 'nsoftmax', block.head),
     buffer,

@@ -3,6 +3,7 @@ import { sessionObjective } from '../../continual/methods/sessionMethods.ts';
 import { SESSIONS_FILES, type SessionResult, sessionFolder } from '../../contract/sessions.ts';
 import { type ItemSet, selectItems } from '../../data/itemSet.ts';
 import { vectorsInMemory } from '../../data/vectorSource.ts';
+import { normaliseRows } from '../../numeric/normaliseRows.ts';
 import { createEvaluator } from '../../training/createEvaluator.ts';
 import { createBatchSource } from '../../training/data/createBatchSource.ts';
 import { embedInOrder } from '../../training/data/embedInOrder.ts';
@@ -13,10 +14,16 @@ import { identityOf } from '../training/trainingInputs.ts';
 import { scheduleOf } from '../training/trainingPlan.ts';
 import { startFrom } from './carryWeights.ts';
 import { concludeSession } from './concludeSession.ts';
-import { embedItems, normaliseRows } from './embedItems.ts';
+import { embedItems } from './embedItems.ts';
 import type { SessionItems } from './openSessions.ts';
 import { headOfSession, type Inheritance, readInheritance, rowsOfHead, sessionsBefore } from './sessionStart.ts';
-import { createSessionTrainer, dimensionOf, type SessionTask, type SessionTrainer } from './sessionTask.ts';
+import {
+  canSearchEachOther,
+  createSessionTrainer,
+  dimensionOf,
+  type SessionTask,
+  type SessionTrainer,
+} from './sessionTask.ts';
 
 type Opened = { close(): Promise<void> }[];
 
@@ -118,7 +125,7 @@ async function train(
     identityOf({ ...run.inputs, 'the session': folder }),
   );
   const evaluate = await earlyStopFigures(task, trainer);
-  const schedule = scheduleOf(settings, settings.epochs, source.batchesPerEpoch);
+  const schedule = scheduleOf(settings, source.batchesPerEpoch);
   const factor = inherited === null ? 1 : settings.laterRateFactor;
   const told = { part: folder, method: planned.folder, session: session + 1 };
   return trainModel(
@@ -154,9 +161,7 @@ async function earlyStopFigures(
 ): Promise<(() => Promise<HeldOutFigures>) | null> {
   const { run, session, request, hooks } = task;
   const { setAside } = run.sessions[session] as SessionItems;
-  const labels = Array.from(setAside, (item) => run.labelOf[item] as number);
-  const isMatched = labels.some((label, place) => labels.indexOf(label) !== place);
-  if (!isMatched || new Set(labels).size < 2) return null;
+  if (!canSearchEachOther(setAside.map((item) => run.labelOf[item] as number))) return null;
   const items: ItemSet = selectItems(run.items, setAside, `what is set aside of session ${session + 1}`);
   const { threads } = request;
   const evaluator = await createEvaluator({

@@ -65,7 +65,7 @@ export async function trainPart(
     await told.onStart({
       engine: trainer.engine,
       stepsPerEpoch: source.batchesPerEpoch,
-      parameters: counted(trainer),
+      parameters: parameterCounts(trainer),
       oldHead: made.oldHead,
     });
     const evaluate = await heldOutFigures(plan, training, trainer, inputsOf, hooks, opened);
@@ -81,7 +81,7 @@ export async function trainPart(
       evaluate,
       {
         epochs: plan.epochs,
-        schedule: scheduleOf(plan, plan.epochs, source.batchesPerEpoch),
+        schedule: scheduleOf(plan, source.batchesPerEpoch),
         // The paragon is the measure of the others: it is trained to its end.
         stopEarly: {
           ...plan.stopEarly,
@@ -140,7 +140,8 @@ async function heldOutFigures(
     });
 }
 
-function counted({ parameters }: Trainer): { trained: number; frozen: number } {
+/** Values of a trainer's weights, those of its objective among them. */
+export function parameterCounts({ parameters }: Trainer): { trained: number; frozen: number } {
   const of = (isTrained: boolean) =>
     parameters
       .filter((parameter) => parameter.isTrained === isTrained)

@@ -23,8 +23,11 @@ export interface PlannedPart {
   isParagon: boolean;
 }
 
-/** How weights are updated, with the config's defaults filled in. */
+/** How weights are updated, by which chance, with the config's defaults filled in. */
 export interface LearningSettings {
+  seed: number;
+  epochs: number;
+  batchSize: number;
   optimizer: OptimizerSettings;
   clipNorm: number | null;
   learningRate: number;
@@ -35,9 +38,6 @@ export interface LearningSettings {
 export interface TrainingPlan extends LearningSettings {
   name: string;
   block: TrainingDefinition;
-  seed: number;
-  epochs: number;
-  batchSize: number;
   itemsPerClass: number | null;
   trainable: TrainableChoice;
   augmentation: Augmentation | null;
@@ -60,16 +60,12 @@ export function findTraining(loaded: LoadedConfig, name: string | null): { name:
 
 /** @param seed of the command line, instead of the block's */
 export function planTraining(name: string, block: TrainingDefinition, seed: number | undefined): TrainingPlan {
-  const epochs = block.epochs ?? DEFAULT_EPOCHS;
   const isBalanced = block.balanced ?? block.method === 'contrastive';
   return {
     name,
     block,
-    seed: seed ?? block.seed ?? 0,
-    epochs,
-    batchSize: block.batchSize ?? DEFAULT_BATCH,
+    ...learningSettings(block, seed),
     itemsPerClass: isBalanced ? ITEMS_PER_CLASS : null,
-    ...learningSettings(block.optimizer, epochs),
     trainable: block.trainable ?? 'all',
     augmentation: augmentationOf(block.augmentation),
     stopEarly: { tax: block.stopEarly?.tax ?? null, patience: block.stopEarly?.patience ?? null },
@@ -77,13 +73,16 @@ export function planTraining(name: string, block: TrainingDefinition, seed: numb
   };
 }
 
-/** @param epochs of the training */
+/** @param seed of the command line, instead of the block's */
 export function learningSettings(
-  optimizer: NonNullable<TrainingDefinition['optimizer']> | undefined,
-  epochs: number,
+  block: Pick<TrainingDefinition, 'seed' | 'epochs' | 'batchSize' | 'optimizer'>,
+  seed: number | undefined,
 ): LearningSettings {
-  const given = optimizer ?? {};
+  const { epochs = DEFAULT_EPOCHS, optimizer: given = {} } = block;
   return {
+    seed: seed ?? block.seed ?? 0,
+    epochs,
+    batchSize: block.batchSize ?? DEFAULT_BATCH,
     optimizer: optimizerSettings(given),
     clipNorm: given.clipNorm ?? null,
     learningRate: given.learningRate ?? (given.name === 'sgd' ? 0.05 : 0.001),
@@ -96,11 +95,7 @@ export function learningSettings(
 }
 
 /** The course of the learning rate over the steps of a training. */
-export function scheduleOf(
-  { schedule, learningRate }: LearningSettings,
-  epochs: number,
-  stepsPerEpoch: number,
-): Schedule {
+export function scheduleOf({ schedule, learningRate, epochs }: LearningSettings, stepsPerEpoch: number): Schedule {
   return {
     kind: schedule.kind,
     learningRate,

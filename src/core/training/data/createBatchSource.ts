@@ -2,6 +2,7 @@ import { loadMatrix } from '../../audit/vectors.ts';
 import { BackcompatError, throwIfCancelled } from '../../contract/errors.ts';
 import type { ItemSet } from '../../data/itemSet.ts';
 import type { VectorSource } from '../../data/vectorSource.ts';
+import { normaliseRows } from '../../numeric/normaliseRows.ts';
 import { createRandom } from '../../numeric/random.ts';
 import type { BatchField } from '../objectives/objective.ts';
 import type { TrainingBatch, TrainingTensor } from '../trainer.ts';
@@ -183,8 +184,9 @@ function fieldsOf(
     if (values !== undefined) made[name] = { shape, data: chosen.map((item) => values[item] as number) };
   }
   if (oldVectors !== undefined) {
-    const lengths = normaliseRows(oldVectors, chosen.length);
-    made.oldVectors = { shape: [chosen.length, oldVectors.length / chosen.length], data: oldVectors };
+    const dimension = oldVectors.length / chosen.length;
+    const lengths = normaliseRows(oldVectors, dimension);
+    made.oldVectors = { shape: [chosen.length, dimension], data: oldVectors };
     if (fields.oldLengths) made.oldLengths = { shape, data: lengths };
   }
   if (fields.chance) made.chance = { shape, data: Float32Array.from(chosen, chance) };
@@ -206,19 +208,6 @@ function rowsOf(source: VectorSource): (rows: Int32Array) => Promise<Float32Arra
     });
     return chosen;
   };
-}
-
-/** Rows brought to length 1 in place (a source refuses those of zeros). @returns what their lengths were */
-function normaliseRows(rows: Float32Array, count: number): Float32Array {
-  const dimension = rows.length / count;
-  return Float32Array.from({ length: count }, (_, row) => {
-    const values = rows.subarray(row * dimension, (row + 1) * dimension);
-    let squared = 0;
-    for (const value of values) squared += value * value;
-    const length = Math.sqrt(squared);
-    for (let k = 0; k < dimension; k++) values[k] = (values[k] as number) / length;
-    return length;
-  });
 }
 
 function checkLengths(items: ItemSet, { inputs, fields }: BatchSourceOptions): void {
