@@ -12,6 +12,7 @@ import {
 } from '../core/contract/browsing.ts';
 import { parsePreviews } from '../core/contract/previews.ts';
 import type { ItemPreviews } from '../core/contract/report.ts';
+import { isFigureOrNull, isObject } from './checks.ts';
 
 /** page -> host */
 export type BrowseMessage =
@@ -35,10 +36,6 @@ export type BrowseHostMessage =
 
 const MAX_ID_LENGTH = 10_000;
 const MAX_SEARCH_LENGTH = 1000;
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 function isText(value: unknown, longest: number): value is string {
   return typeof value === 'string' && value.length <= longest;
@@ -75,7 +72,7 @@ export function parseBrowseMessage(value: Record<string, unknown>): BrowseMessag
 }
 
 function questionOf(value: unknown): QueryQuestion | null {
-  if (!isRecord(value)) return null;
+  if (!isObject(value)) return null;
   const { search, offset, limit } = value;
   const filter = queryFilters.find((known) => known === value.filter);
   if (filter === undefined || !isText(search, MAX_SEARCH_LENGTH)) return null;
@@ -94,7 +91,7 @@ export function parseBrowseHostMessage(value: Record<string, unknown>): BrowseHo
     }
     case 'browseProgress': {
       const { phase, done, total } = value;
-      if (typeof phase !== 'string' || ![done, total].every(isNumberOrNull)) return null;
+      if (typeof phase !== 'string' || ![done, total].every(isFigureOrNull)) return null;
       return { type: 'browseProgress', request, phase, done: done as number | null, total: total as number | null };
     }
     case 'browseFailure': {
@@ -107,22 +104,18 @@ export function parseBrowseHostMessage(value: Record<string, unknown>): BrowseHo
   }
 }
 
-function isNumberOrNull(value: unknown): boolean {
-  return value === null || (typeof value === 'number' && Number.isFinite(value));
-}
-
 function answerOf(value: unknown): BrowseAnswer | null {
-  if (!isRecord(value)) return null;
+  if (!isObject(value)) return null;
   switch (value.kind) {
     case 'queries': {
       const { pair, page } = value;
-      if (!isRecord(pair) || !Array.isArray(pair.changes) || !isRecord(page) || !Array.isArray(page.entries))
+      if (!isObject(pair) || !Array.isArray(pair.changes) || !isObject(page) || !Array.isArray(page.entries))
         return null;
       return page.entries.every(isEntry) ? (value as BrowseAnswer) : null;
     }
     case 'neighbours': {
       const { neighbours } = value;
-      if (!isRecord(neighbours) || !isEntry(neighbours.query) || !Array.isArray(neighbours.rankings)) return null;
+      if (!isObject(neighbours) || !isEntry(neighbours.query) || !Array.isArray(neighbours.rankings)) return null;
       return neighbours.rankings.every(isRanking) ? (value as BrowseAnswer) : null;
     }
     case 'thumbnails':
@@ -133,12 +126,12 @@ function answerOf(value: unknown): BrowseAnswer | null {
 }
 
 function isEntry(value: unknown): boolean {
-  return isRecord(value) && typeof value.id === 'string' && (value.label === null || typeof value.label === 'string');
+  return isObject(value) && typeof value.id === 'string' && (value.label === null || typeof value.label === 'string');
 }
 
 function isRanking(value: unknown): boolean {
   return (
-    isRecord(value) &&
+    isObject(value) &&
     browsedCells.some((cell) => cell === value.cell) &&
     Array.isArray(value.items) &&
     value.items.every((item: unknown) => isEntry(item) && typeof (item as { distance: unknown }).distance === 'number')

@@ -1,5 +1,6 @@
 /** What the page of a comparison is shown. */
 import type { ComparedCurves, Comparison } from '../core/contract/comparison.ts';
+import { isFigure, isFigureOrNull, isListOf, isObject, isTextOrNull } from './checks.ts';
 
 export interface ComparePage {
   comparison: Comparison;
@@ -9,13 +10,6 @@ export interface ComparePage {
   cliCommand: string;
 }
 
-type Fields = Record<string, unknown>;
-const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const isListOf = (value: unknown, is: (entry: unknown) => boolean): value is unknown[] =>
-  Array.isArray(value) && value.every(is);
-const isFigure = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
-const isFigureOrNull = (value: unknown) => value === null || isFigure(value);
 const isFigures = (value: unknown) => isListOf(value, isFigure);
 const areTexts = (...values: unknown[]) => values.every((value) => typeof value === 'string');
 
@@ -24,7 +18,7 @@ function isReport(value: unknown): boolean {
   const { key, label, pair, old, new: next, created, metric, summary } = value;
   return (
     areTexts(key, pair, old, next, created, metric, summary) &&
-    (label === null || typeof label === 'string') &&
+    isTextOrNull(label) &&
     [value.flipped, value.flippedInA].every(isFigureOrNull) &&
     isObject(value.states) &&
     isListOf(value.problems, (problem) => isObject(problem) && areTexts(problem.text, problem.reach))

@@ -6,6 +6,7 @@
 import { parsePreviews } from '../core/contract/previews.ts';
 import { type ItemPreviews, REPORT_FORMAT, REPORT_FORMAT_VERSION, type Report } from '../core/contract/report.ts';
 import { type BrowseHostMessage, type BrowseMessage, parseBrowseHostMessage, parseBrowseMessage } from './browse.ts';
+import { isFigureOrNull, isObject, isTextOrNull } from './checks.ts';
 import { type ComparePage, isComparePage } from './compare.ts';
 import { isTrainingPage, type TrainingPage } from './training.ts';
 
@@ -107,10 +108,6 @@ export const MAX_TEXT_LENGTH = 64 * 1024 * 1024;
 const MAX_RULE_LENGTH = 1000;
 const fileNamePattern = /^[\w][\w .()-]{0,118}\.(csv|tsv|png|svg)$/;
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function isText(value: unknown, longest: number = MAX_TEXT_LENGTH): value is string {
   return typeof value === 'string' && value.length <= longest;
 }
@@ -122,7 +119,7 @@ export function isExportFileName(name: unknown): name is string {
 
 /** The message if the page really sent one, with known fields only; otherwise null. */
 export function parsePageMessage(value: unknown): PageMessage | null {
-  if (!isRecord(value)) return null;
+  if (!isObject(value)) return null;
   switch (value.type) {
     case 'ready':
     case 'cancelRun':
@@ -179,51 +176,43 @@ const reportLists = ['classes', 'diagnosis', 'gates'] as const satisfies readonl
 
 /** Why the value is no report that this page can show, as a sentence; null when it is one. */
 export function reportProblem(value: unknown): string | null {
-  if (!isRecord(value) || value.format !== REPORT_FORMAT) return 'This is not a Backcompat report.';
+  if (!isObject(value) || value.format !== REPORT_FORMAT) return 'This is not a Backcompat report.';
   if (typeof value.formatVersion !== 'number' || !(value.formatVersion >= 1)) {
     return 'The report does not say which version of the format it has.';
   }
   if (value.formatVersion >= REPORT_FORMAT_VERSION + 1) {
     return `The report has format version ${value.formatVersion}; this page reads versions up to ${REPORT_FORMAT_VERSION}.`;
   }
-  for (const field of reportObjects) if (!isRecord(value[field])) return `The report has no "${field}".`;
+  for (const field of reportObjects) if (!isObject(value[field])) return `The report has no "${field}".`;
   for (const field of reportLists) if (!Array.isArray(value[field])) return `The report has no "${field}".`;
   return null;
 }
 
-function isTextOrNull(value: unknown): value is string | null {
-  return value === null || typeof value === 'string';
-}
-
-function isNumberOrNull(value: unknown): value is number | null {
-  return value === null || (typeof value === 'number' && Number.isFinite(value));
-}
-
 function isActions(value: unknown): value is ReportActions {
   return (
-    isRecord(value) &&
+    isObject(value) &&
     typeof value.openRunFolder === 'boolean' &&
     typeof value.openConfig === 'boolean' &&
     typeof value.exportHtml === 'boolean' &&
     isTextOrNull(value.cliCommand) &&
     (value.browse === undefined ||
-      (isRecord(value.browse) && typeof value.browse.possible === 'boolean' && isTextOrNull(value.browse.why)))
+      (isObject(value.browse) && typeof value.browse.possible === 'boolean' && isTextOrNull(value.browse.why)))
   );
 }
 
 function isRunProgress(value: unknown): value is RunProgress {
   return (
-    isRecord(value) &&
+    isObject(value) &&
     typeof value.name === 'string' &&
     [value.oldName, value.newName, value.phase, value.unit, value.started].every(isTextOrNull) &&
-    [value.phaseIndex, value.phaseTotal, value.done, value.total].every(isNumberOrNull) &&
+    [value.phaseIndex, value.phaseTotal, value.done, value.total].every(isFigureOrNull) &&
     typeof value.cancelling === 'boolean'
   );
 }
 
 function isFailure(value: unknown): value is PageFailure {
   return (
-    isRecord(value) &&
+    isObject(value) &&
     typeof value.title === 'string' &&
     typeof value.message === 'string' &&
     isTextOrNull(value.remedy) &&
@@ -235,7 +224,7 @@ function isFailure(value: unknown): value is PageFailure {
 }
 
 function isPageState(value: unknown): value is PageState {
-  if (!isRecord(value)) return false;
+  if (!isObject(value)) return false;
   switch (value.kind) {
     case 'loading':
       return isTextOrNull(value.phase);
@@ -247,7 +236,7 @@ function isPageState(value: unknown): value is PageState {
       return isComparePage(value);
     case 'report':
       // A report that is none still is a snapshot: the page says what is wrong with it.
-      return isRecord(value.report) && isActions(value.actions);
+      return isObject(value.report) && isActions(value.actions);
     case 'failed':
       return isFailure(value.failure);
     default:
@@ -257,7 +246,7 @@ function isPageState(value: unknown): value is PageState {
 
 /** The message if the host really sent one; otherwise null. Whether its report can be shown: {@link reportProblem}. */
 export function parseHostMessage(value: unknown): HostMessage | null {
-  if (!isRecord(value)) return null;
+  if (!isObject(value)) return null;
   if (value.type !== 'snapshot') return parseBrowseHostMessage(value);
   if (!isPageState(value.state)) return null;
   const { state } = value;
@@ -268,7 +257,7 @@ export function parseHostMessage(value: unknown): HostMessage | null {
         ? { ...state, previews: parsePreviews(state.previews) }
         : state,
   };
-  if (isRecord(value.restore)) {
+  if (isObject(value.restore)) {
     message.restore = {};
     for (const [key, entry] of Object.entries(value.restore)) {
       if (typeof entry === 'string') message.restore[key] = entry;

@@ -1,5 +1,6 @@
 /** What the page of a training is shown. */
 import type { FollowedTraining } from '../core/contract/followedTraining.ts';
+import { isFigure, isObject, isTextOrNull } from './checks.ts';
 
 /** What the host can do for this training; the page hides the buttons of the rest. */
 export interface TrainingActions {
@@ -18,11 +19,6 @@ export interface TrainingPage {
   actions: TrainingActions;
 }
 
-type Fields = Record<string, unknown>;
-const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const isFigure = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
-const isTextOrNull = (value: unknown): value is string | null => value === null || typeof value === 'string';
 const states: unknown[] = ['running', 'done', 'failed', 'cancelled', 'paused', 'stopped'];
 
 function isPart(value: unknown): boolean {
