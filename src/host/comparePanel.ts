@@ -1,9 +1,10 @@
 import * as vscode from 'vscode';
 import type { ComparedFile } from '../core/pipeline/training/comparedReports.ts';
-import { comparePageOf, keptComparison, parseKeptComparison, plainFailure } from './compareState.ts';
+import { comparePageOf, keptComparison, parseKeptComparison } from './compareState.ts';
 import { comparePanelId } from './ids.ts';
+import { plainFailure } from './pageFailure.ts';
 import type { PageSubject } from './pageIntents.ts';
-import { ReportPage } from './reportPage.ts';
+import { ReportPage, showLost } from './reportPage.ts';
 import type { Services } from './services.ts';
 
 /** One panel a set of reports that are held against each other. */
@@ -28,31 +29,28 @@ export class ComparePanels implements vscode.Disposable, vscode.WebviewPanelSeri
 
   /** After a reload: the page has kept the files. */
   async deserializeWebviewPanel(panel: vscode.WebviewPanel, state: unknown): Promise<void> {
-    await this.#adopt(panel, parseKeptComparison(state) ?? []);
+    const compared = parseKeptComparison(state);
+    if (compared !== null) return this.#adopt(panel, compared);
+    const title = vscode.l10n.t('This page lost its reports');
+    const why = vscode.l10n.t('The window was closed before the page had kept which reports it shows.');
+    const remedy = vscode.l10n.t('Compare them again; they lost nothing.');
+    showLost(panel, this.#services, plainFailure(title, why, remedy));
   }
 
   async #adopt(panel: vscode.WebviewPanel, compared: readonly ComparedFile[]): Promise<void> {
     const key = keyOf(compared);
     let subject: PageSubject = { directory: null, report: null };
     panel.iconPath = vscode.Uri.joinPath(this.#services.context.extensionUri, 'media/report.svg');
-    const isLost = compared.length === 0;
     const page = new ReportPage(panel.webview, this.#services, {
       title: panel.title,
       subject: () => subject,
-      ...(isLost ? {} : { restore: keptComparison(compared) }),
+      restore: keptComparison(compared),
     });
-    if (!isLost) this.#panels.set(key, panel);
+    this.#panels.set(key, panel);
     panel.onDidDispose(() => {
       page.dispose();
       if (this.#panels.get(key) === panel) this.#panels.delete(key);
     });
-    if (isLost) {
-      const title = vscode.l10n.t('This page lost its reports');
-      const why = vscode.l10n.t('The window was closed before the page had kept which reports it shows.');
-      const remedy = vscode.l10n.t('Compare them again; they lost nothing.');
-      page.show({ kind: 'failed', failure: plainFailure(title, why, remedy) });
-      return;
-    }
     const state = await comparePageOf(compared);
     if (state.kind === 'compare') {
       const { comparison } = state;

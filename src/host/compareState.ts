@@ -4,8 +4,9 @@ import { asBackcompatError } from '../core/contract/errors.ts';
 import type { ComparedFile } from '../core/pipeline/training/comparedReports.ts';
 import { compareReports } from '../core/report/compareReports.ts';
 import { readReport } from '../core/report/reportFile.ts';
-import type { PageFailure, PageState } from '../protocol/messages.ts';
+import type { PageState } from '../protocol/messages.ts';
 import { commandText } from './commandLine.ts';
+import { plainFailure } from './pageFailure.ts';
 
 /** The page, or why one of the files cannot be compared. */
 export async function comparePageOf(compared: readonly ComparedFile[]): Promise<PageState> {
@@ -22,11 +23,6 @@ export async function comparePageOf(compared: readonly ComparedFile[]): Promise<
     const { message, remedy } = asBackcompatError(error);
     return { kind: 'failed', failure: plainFailure('These reports cannot be compared', message, remedy) };
   }
-}
-
-/** A failure that nothing on the page can mend. */
-export function plainFailure(title: string, message: string, remedy: string | null): PageFailure {
-  return { title, message, remedy, again: null, openRunFolder: false, openConfig: false };
 }
 
 /** What a panel's page keeps, so that the comparison is there again after a reload. */

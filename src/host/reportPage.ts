@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
-import { type HostMessage, type PageHandlers, type PageState, parsePageMessage } from '../protocol/messages.ts';
+import {
+  type HostMessage,
+  type PageFailure,
+  type PageHandlers,
+  type PageState,
+  parsePageMessage,
+} from '../protocol/messages.ts';
 import { pageHtml } from './pageHtml.ts';
 import { intentHandlers, type PageSubject } from './pageIntents.ts';
 import { PageQuestions } from './pageQuestions.ts';
@@ -70,6 +76,17 @@ export class ReportPage implements vscode.Disposable {
     this.#questions.dispose();
     this.#subscription.dispose();
   }
+}
+
+/**
+ * For a panel that comes back without knowing what it showed. Such a panel must not be disposed of while it is restored: the
+ * workbench is just opening it, and would stumble over one that is gone.
+ */
+export function showLost(panel: vscode.WebviewPanel, services: Services, failure: PageFailure): void {
+  const subject = { directory: null, report: null };
+  const page = new ReportPage(panel.webview, services, { title: panel.title, subject: () => subject });
+  panel.onDidDispose(() => page.dispose());
+  page.show({ kind: 'failed', failure });
 }
 
 async function dispatch(handlers: PageHandlers, value: unknown): Promise<void> {

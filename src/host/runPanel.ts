@@ -5,11 +5,11 @@ import { readRun } from '../core/runs/readRun.ts';
 import { isCancelRequested, isPauseRequested } from '../core/runs/runDirectory.ts';
 import { RunReader } from '../core/runs/runReader.ts';
 import type { PageState } from '../protocol/messages.ts';
-import { plainFailure } from './compareState.ts';
 import type { FoundConfig } from './configStore.ts';
 import { runPanelId } from './ids.ts';
+import { plainFailure } from './pageFailure.ts';
 import { actionsFor, type PageSubject } from './pageIntents.ts';
-import { ReportPage } from './reportPage.ts';
+import { ReportPage, showLost } from './reportPage.ts';
 import { pageStateOf, type RunSurroundings } from './runState.ts';
 import type { Services } from './services.ts';
 import { TrainingFollower } from './trainingState.ts';
@@ -50,21 +50,12 @@ export class RunPanels implements vscode.Disposable, vscode.WebviewPanelSerializ
   async deserializeWebviewPanel(panel: vscode.WebviewPanel, state: unknown): Promise<void> {
     const directory = (state as { run?: unknown } | null)?.run;
     if (typeof directory === 'string') this.#adopt(panel, directory);
-    else this.#showLost(panel);
-  }
-
-  /**
-   * The window was closed before the page had kept its run. Such a panel must not be disposed of here: the workbench
-   * is just opening it, and would stumble over one that is gone.
-   */
-  #showLost(panel: vscode.WebviewPanel): void {
-    const subject = { directory: null, report: null };
-    const page = new ReportPage(panel.webview, this.#services, { title: panel.title, subject: () => subject });
-    panel.onDidDispose(() => page.dispose());
-    const title = vscode.l10n.t('This page lost its run');
-    const why = vscode.l10n.t('The window was closed before the page had kept which run it shows.');
-    const remedy = vscode.l10n.t('Open the run from the Runs view; the run itself lost nothing.');
-    page.show({ kind: 'failed', failure: plainFailure(title, why, remedy) });
+    else {
+      const title = vscode.l10n.t('This page lost its run');
+      const why = vscode.l10n.t('The window was closed before the page had kept which run it shows.');
+      const remedy = vscode.l10n.t('Open the run from the Runs view; the run itself lost nothing.');
+      showLost(panel, this.#services, plainFailure(title, why, remedy));
+    }
   }
 
   #adopt(panel: vscode.WebviewPanel, directory: string): void {
