@@ -27,6 +27,9 @@ export interface RunEnd {
   message: string;
 }
 
+/** How a run ends that was asked to pause. */
+export const paused: RunEnd = { state: 'paused', exitStatus: 0, message: 'Paused; it can be resumed where it stands.' };
+
 /**
  * The process that computes: does the work and writes everything into the run's directory. What it
  * prints is the run's log; whoever started it reads the directory.

@@ -3,7 +3,7 @@ import { gatesExitStatus } from '../core/contract/findings.ts';
 import { number } from '../core/contract/format.ts';
 import type { TrainingRecord } from '../core/contract/training.ts';
 import { writeReport } from '../core/report/reportFile.ts';
-import { type ComputeOptions, computeRun, writeReportFiles } from './computeRun.ts';
+import { type ComputeOptions, computeRun, paused, writeReportFiles } from './computeRun.ts';
 import type { CliServices } from './services.ts';
 import type { TrainJob } from './trainPlan.ts';
 
@@ -25,9 +25,7 @@ export async function computeTrain(
         writeReport: (folder, report, previews) => writeReportFiles(folder, report, previews, writer, services),
       },
     );
-    if (outcome.state === 'paused') {
-      return { state: 'paused', exitStatus: 0, message: 'Paused; it can be resumed where it stands.' };
-    }
+    if (outcome.state === 'paused') return paused;
     const { report, record } = outcome;
     if (report === null) return { state: 'done', exitStatus: 0, message: trainedSentence(record) };
     if (options.json !== null) await writeReport(options.json, report);

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { loadConfig } from '../core/config/loadConfig.ts';
-import { BackcompatError, cancelledError } from '../core/contract/errors.ts';
 import { bytesText, number, signed } from '../core/contract/format.ts';
 import { meanNewClassCost, newClassCosts } from '../core/contract/newClassCost.ts';
 import { SESSIONS_FILES, type SessionsRecord } from '../core/contract/sessions.ts';
@@ -13,11 +12,11 @@ import { resolveRun } from '../core/runs/listRuns.ts';
 import { cacheFolder } from '../core/runs/runDirectory.ts';
 import { RunReader } from '../core/runs/runReader.ts';
 import { onlyConfig } from './auditPlan.ts';
-import { computeRun } from './computeRun.ts';
+import { computeRun, paused } from './computeRun.ts';
 import type { CommonOptions } from './options.ts';
 import { createOutput, type Output, shownPath, usageError } from './output.ts';
 import type { CliServices } from './services.ts';
-import { discardFailed, followStarted, type RunJob, reportFailure, startRun } from './startedRun.ts';
+import { followResumable, type RunJob } from './startedRun.ts';
 
 export interface SessionsOptions extends CommonOptions {
   name?: string;
@@ -67,27 +66,15 @@ export async function runSessionsCommand(
         },
         { progress, signal, pause, event, ...(saveEvery === undefined ? {} : { saveEverySeconds: saveEvery }) },
       );
-      return outcome.state === 'paused'
-        ? { state: 'paused', exitStatus: 0, message: 'Paused; it can be resumed where it stands.' }
-        : { state: 'done', exitStatus: 0, message: `Ran ${name}.` };
+      return outcome.state === 'paused' ? paused : { state: 'done', exitStatus: 0, message: `Ran ${name}.` };
     });
     // Its end is written; nothing that a native library still holds may keep the process.
     process.exit(status);
   }
   const start = { threads, debug: options.debug ?? false, json: null, resume: resume?.directory ?? null };
-  const { place, summary, cancelled } = await followStarted(await startRun(job, start), output);
-  const goOn = `Go on with: backcompat sessions --resume ${shownPath(place.directory)}`;
-  const record = await readSessionsRecord(place.directory);
-  if (cancelled || summary.state === 'cancelled') {
-    if (record === null) await discardFailed(place);
-    else output.note(goOn);
-    throw cancelledError();
-  }
-  if (summary.state === 'paused') output.text(`Paused. ${goOn}\n`);
-  else if (summary.state !== 'done') return reportFailure(place, summary, output);
-  else if (record === null) throw new BackcompatError('internal', `The run ${summary.id} left no record.`);
-  else await tell(place.directory, record, options.json, output);
-  return summary.exitStatus ?? 0;
+  const ended = await followResumable(job, start, readSessionsRecord, output);
+  if (ended.record !== null) await tell(ended.directory, ended.record, options.json, output);
+  return ended.exitStatus;
 }
 
 async function resumed(

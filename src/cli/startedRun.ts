@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { BackcompatError } from '../core/contract/errors.ts';
+import { BackcompatError, cancelledError } from '../core/contract/errors.ts';
 import { RUN_FILES, type RunKind, type RunSummary } from '../core/contract/runs.ts';
 import { SESSIONS_FILES } from '../core/contract/sessions.ts';
 import { TRAINING_FILES } from '../core/contract/training.ts';
@@ -10,7 +10,7 @@ import { inUseError, isLocked } from '../core/runs/lock.ts';
 import { followRun } from '../core/runs/readRun.ts';
 import { discardRun, makeRunDirectory, type RunPlace, requestCancel } from '../core/runs/runDirectory.ts';
 import { RunReader } from '../core/runs/runReader.ts';
-import { type Output, problemLines } from './output.ts';
+import { type Output, problemLines, shownPath } from './output.ts';
 import { createProgressView } from './progressView.ts';
 
 /** How long after its process's end a run may still be unread. */
@@ -195,6 +195,44 @@ export async function detachRun(job: RunJob, options: StartOptions, output: Outp
   started.child.unref();
   output.data(`${started.place.directory}\n`);
   return 0;
+}
+
+/** How a run ended that was followed; `record` and `report` only where it is done. */
+export interface FollowedEnd<T> {
+  directory: string;
+  record: T | null;
+  report: string | null;
+  exitStatus: number;
+}
+
+/**
+ * Starts a run that can be resumed, and follows it to its end; says why it failed, or how to go on with it.
+ * @param readRecord what a run leaves from its first step on
+ * @throws BackcompatError `cancelled`, the run kept where it has a record; `internal` for one that is done and has none
+ */
+export async function followResumable<T>(
+  job: RunJob,
+  options: StartOptions,
+  readRecord: (directory: string) => Promise<T | null>,
+  output: Output,
+): Promise<FollowedEnd<T>> {
+  const { place, summary, cancelled } = await followStarted(await startRun(job, options), output);
+  const { directory } = place;
+  const goOn = `Go on with: backcompat ${job.arguments[0]} --resume ${shownPath(directory)}`;
+  const record = await readRecord(directory);
+  if (cancelled || summary.state === 'cancelled') {
+    if (record === null) await discardFailed(place);
+    else output.note(goOn);
+    throw cancelledError();
+  }
+  const ended = { directory, record: null, report: null, exitStatus: summary.exitStatus ?? 0 };
+  if (summary.state === 'paused') {
+    output.text(`Paused. ${goOn}\n`);
+    return ended;
+  }
+  if (summary.state !== 'done') return { ...ended, exitStatus: await reportFailure(place, summary, output) };
+  if (record === null) throw new BackcompatError('internal', `The run ${summary.id} left no record.`);
+  return { ...ended, record, report: summary.report };
 }
 
 /**

@@ -1,6 +1,5 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { BackcompatError, cancelledError } from '../core/contract/errors.ts';
 import { readRecord } from '../core/pipeline/training/trainingRecord.ts';
 import { checkReportTarget, readReport, serialiseReport } from '../core/report/reportFile.ts';
 import { requestPause } from '../core/runs/runDirectory.ts';
@@ -8,7 +7,7 @@ import { computeTrain } from './computeTrain.ts';
 import { printGates } from './gatePlaces.ts';
 import { createOutput, type Output, shownPath, usageError } from './output.ts';
 import type { CliServices } from './services.ts';
-import { detachRun, discardFailed, followStarted, reportFailure, type StartOptions, startRun } from './startedRun.ts';
+import { detachRun, followResumable, type StartOptions } from './startedRun.ts';
 import { addTrainOptions, findTrainingRun, planTrain, type TrainJob, type TrainOptions } from './trainPlan.ts';
 import { trainSummary } from './trainSummary.ts';
 
@@ -71,26 +70,14 @@ export async function trainOne(
   { json, full = false }: Pick<TrainOptions, 'json' | 'full'>,
   output: Output,
 ): Promise<number> {
-  const { place, summary, cancelled } = await followStarted(await startRun(job, start), output);
-  const resume = `backcompat train --resume ${shownPath(place.directory)}`;
-  const record = await readRecord(place.directory);
-  if (cancelled || summary.state === 'cancelled') {
-    if (record === null) await discardFailed(place);
-    else output.note(`Go on with: ${resume}`);
-    throw cancelledError();
-  }
-  if (summary.state === 'paused') {
-    output.text(`Paused. Go on with: ${resume}\n`);
-    return summary.exitStatus ?? 0;
-  }
-  if (summary.state !== 'done') return reportFailure(place, summary, output);
-  if (record === null) throw new BackcompatError('internal', `The run ${summary.id} left no record.`);
-  const report = summary.report === null ? null : await readReport(summary.report);
-  output.text(await trainSummary(place.directory, record, report, output, full));
+  const { directory, record, report: file, exitStatus } = await followResumable(job, start, readRecord, output);
+  if (record === null) return exitStatus;
+  const report = file === null ? null : await readReport(file);
+  output.text(await trainSummary(directory, record, report, output, full));
   if (report !== null) {
     if (json === '-') output.data(serialiseReport(report));
     const { configFile: file, configText: text } = job;
     printGates(report, job.name, file === null || text === null ? null : { file, text }, output);
   }
-  return summary.exitStatus ?? 0;
+  return exitStatus;
 }

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { SESSIONS_FILES, type SessionsPlanSummary, type SessionsRecord } from '../../contract/sessions.ts';
+import { readRecordFile, writeRecordFile } from '../../runs/recordFile.ts';
 import type { OpenSessions } from './openSessions.ts';
-import { writeJson } from './sessionFiles.ts';
 
 /** A run's record before its first session. */
 export function startRecord({ settings, start, ...run }: OpenSessions): SessionsRecord {
@@ -52,17 +51,11 @@ function planSummary({
 }
 
 export async function writeRecord(directory: string, record: SessionsRecord): Promise<void> {
-  await writeJson(path.join(directory, SESSIONS_FILES.record), record);
+  await writeRecordFile(path.join(directory, SESSIONS_FILES.record), record);
 }
 
 /** The record of a run; null where there is none, or one of another version. */
-export async function readSessionsRecord(directory: string): Promise<SessionsRecord | null> {
-  try {
-    const text = await readFile(path.join(directory, SESSIONS_FILES.record), 'utf8');
-    const record = JSON.parse(text) as Partial<SessionsRecord> | null;
-    const isOurs = record?.format === 'backcompat.sessions' && record.formatVersion === 1;
-    return isOurs && Array.isArray(record.methods) ? (record as SessionsRecord) : null;
-  } catch {
-    return null;
-  }
+export function readSessionsRecord(directory: string): Promise<SessionsRecord | null> {
+  const file = path.join(directory, SESSIONS_FILES.record);
+  return readRecordFile<SessionsRecord>(file, { format: 'backcompat.sessions', formatVersion: 1 }, 'methods');
 }

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { TRAINING_FILES, type TrainingRecord } from '../../contract/training.ts';
-import { writeFileAtomic } from '../../runs/atomicFile.ts';
+import { readRecordFile, writeRecordFile } from '../../runs/recordFile.ts';
 import type { OpenTraining } from './openTraining.ts';
 import type { TrainingPlan } from './trainingPlan.ts';
 
@@ -35,17 +34,11 @@ export function startRecord(plan: TrainingPlan, { criterionMetric, start }: Open
 }
 
 export async function writeRecord(directory: string, record: TrainingRecord): Promise<void> {
-  await writeFileAtomic(path.join(directory, TRAINING_FILES.record), `${JSON.stringify(record, null, 2)}\n`);
+  await writeRecordFile(path.join(directory, TRAINING_FILES.record), record);
 }
 
 /** The record of a run; null where there is none, or one of another version. */
-export async function readRecord(directory: string): Promise<TrainingRecord | null> {
-  try {
-    const text = await readFile(path.join(directory, TRAINING_FILES.record), 'utf8');
-    const record = JSON.parse(text) as Partial<TrainingRecord> | null;
-    const isOurs = record?.format === 'backcompat.training' && record.formatVersion === 1;
-    return isOurs && Array.isArray(record.parts) ? (record as TrainingRecord) : null;
-  } catch {
-    return null;
-  }
+export function readRecord(directory: string): Promise<TrainingRecord | null> {
+  const file = path.join(directory, TRAINING_FILES.record);
+  return readRecordFile<TrainingRecord>(file, { format: 'backcompat.training', formatVersion: 1 }, 'parts');
 }
