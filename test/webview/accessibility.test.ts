@@ -1,7 +1,7 @@
 /** axe-core over every page and tab: all of its rules once, what depends on colours in the four kinds of theme. */
 import type { RunOptions } from 'axe-core';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 import type { PageState } from '../../src/protocol/messages.ts';
 import type { TrainingActions } from '../../src/protocol/training.ts';
 import { doneTraining, liveTraining, sweepTraining } from '../fixtures/followedTraining.ts';
@@ -9,38 +9,14 @@ import { fullReport, hostileFullReport, unlabelledReport } from '../fixtures/rep
 import { bareReport } from '../fixtures/report/sampleReport.ts';
 import { accessibilityFindings, expectAccessible } from './accessibility.ts';
 import { answerQuestions, madeUpAnswers } from './browserHost.ts';
-import {
-  allActions,
-  chooseTab,
-  launchBrowser,
-  type OpenPage,
-  openHosted,
-  settled,
-  showReport,
-  showState,
-  tabNames,
-} from './buildPage.ts';
+import { allActions, chooseTab, liveAudit, settled, showReport, showState, tabNames, useBrowser } from './buildPage.ts';
 import { textsOf } from './previews.ts';
 import { type ThemeName, themes } from './themes.ts';
 
 const themeNames = Object.keys(themes) as ThemeName[];
 
-let browser: Browser;
-let opened: OpenPage[] = [];
-beforeAll(async () => {
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
-afterEach(async () => {
-  for (const { context } of opened) await context.close();
-  opened = [];
-});
-
-async function hosted(theme: ThemeName): Promise<Page> {
-  const result = await openHosted(browser, theme);
-  opened.push(result);
-  return result.page;
-}
+const browser = useBrowser();
+const hosted = async (theme: ThemeName): Promise<Page> => (await browser.hosted(theme)).page;
 
 const training: TrainingActions = {
   asked: null,
@@ -58,20 +34,6 @@ const failure = {
   openRunFolder: true,
   openConfig: true,
 };
-const run = {
-  name: 'digits',
-  oldName: 'digits-v1',
-  newName: 'digits-v2-bct',
-  phase: 'Embedding the gallery',
-  phaseIndex: 2,
-  phaseTotal: 7,
-  done: 1200,
-  total: 3000,
-  unit: 'items',
-  started: '2026-03-14T09:26:53.000Z',
-  cancelling: false,
-};
-
 const colours: RunOptions = { runOnly: ['color-contrast'] };
 /** Colours are the slow part, and looked at theme by theme. */
 const others: RunOptions = { rules: { 'color-contrast': { enabled: false } } };
@@ -79,8 +41,8 @@ const others: RunOptions = { rules: { 'color-contrast': { enabled: false } } };
 /** Everything but the report. */
 const states: Readonly<Record<string, PageState>> = {
   loading: { kind: 'loading', phase: null },
-  running: { kind: 'running', run },
-  'running, being cancelled': { kind: 'running', run: { ...run, done: null, total: null, cancelling: true } },
+  running: { kind: 'running', run: liveAudit },
+  'running, being cancelled': { kind: 'running', run: { ...liveAudit, done: null, total: null, cancelling: true } },
   failed: { kind: 'failed', failure },
   cancelled: { kind: 'failed', failure: { ...failure, title: 'The audit was cancelled', cancelled: true } },
   'training, live': { kind: 'training', training: liveTraining(), actions: training },

@@ -9,7 +9,7 @@ import { ensureChromium } from '../../scripts/bootstrap.mjs';
 import { buildBundle } from '../../scripts/build.mjs';
 import type { ItemPreviews, Report } from '../../src/core/contract/report.ts';
 import { pageHtml } from '../../src/host/pageHtml.ts';
-import type { PageMessage, PageState, ReportActions } from '../../src/protocol/messages.ts';
+import type { PageMessage, PageState, ReportActions, RunProgress } from '../../src/protocol/messages.ts';
 import type { ThemeName } from './themes.ts';
 import { themes } from './themes.ts';
 
@@ -30,7 +30,7 @@ export function builtPage(): Promise<BuiltPage> {
   return built;
 }
 
-export async function launchBrowser(): Promise<Browser> {
+async function launchBrowser(): Promise<Browser> {
   const root = process.getuid?.() === 0;
   return chromium.launch({ executablePath: await ensureChromium(), args: root ? ['--no-sandbox'] : [] });
 }
@@ -75,7 +75,7 @@ export function themeStyle(theme: ThemeName): string {
 }
 
 /** The page in a host like the workbench's: real policy, theme variables, a record of what the page sends. */
-export async function openHosted(
+async function openHosted(
   browser: Browser,
   theme: ThemeName,
   size = { width: 1150, height: 900 },
@@ -122,7 +122,7 @@ export async function openHosted(
 }
 
 /** A report in a file of its own, opened from the disk. */
-export async function openFile(
+async function openFile(
   browser: Browser,
   file: string,
   options: { colorScheme?: 'dark' | 'light' } = {},
@@ -178,6 +178,21 @@ export function useBrowser(): TestBrowser {
     file: (url, options) => keep((from) => openFile(from, url, options)),
   };
 }
+
+/** An audit in the middle of its work. */
+export const liveAudit: RunProgress = {
+  name: 'digits',
+  oldName: 'digits-v1',
+  newName: 'digits-v2-bct',
+  phase: 'Embedding the gallery with digits-v2-bct',
+  phaseIndex: 2,
+  phaseTotal: 7,
+  done: 1200,
+  total: 3000,
+  unit: 'items',
+  started: '2026-03-14T09:26:53.000Z',
+  cancelling: false,
+};
 
 export const allActions: ReportActions = {
   openRunFolder: true,

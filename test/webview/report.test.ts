@@ -6,7 +6,6 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Report } from '../../src/core/contract/report.ts';
 import { renderHtml } from '../../src/core/report/renderHtml.ts';
-import type { RunProgress } from '../../src/protocol/messages.ts';
 import {
   bareReport,
   hostileNames,
@@ -21,6 +20,7 @@ import {
   chooseTab,
   cutTexts,
   innerText,
+  liveAudit,
   type OpenPage,
   overflow,
   pictures,
@@ -472,20 +472,6 @@ describe('names that are not names', () => {
   });
 });
 
-const run: RunProgress = {
-  name: 'digits',
-  oldName: 'digits-v1',
-  newName: 'digits-v2-bct',
-  phase: 'Embedding the gallery with digits-v2-bct',
-  phaseIndex: 2,
-  phaseTotal: 7,
-  done: 1200,
-  total: 3000,
-  unit: 'items',
-  started: '2026-03-14T09:26:53.000Z',
-  cancelling: false,
-};
-
 describe('before there is a report', () => {
   it('asks the host, shows loading, a live run, its failure, then the report', async () => {
     const panel = await hosted();
@@ -494,7 +480,7 @@ describe('before there is a report', () => {
     expect(await innerText(page.getByRole('status').first())).toBe('Loading the report…');
     await picture(page, 'state-loading');
 
-    await showState(page, { kind: 'running', run });
+    await showState(page, { kind: 'running', run: liveAudit });
     const bar = page.getByRole('progressbar');
     await expect.poll(() => bar.getAttribute('aria-valuenow')).toBe('40');
     expect(await innerText(page.locator('main'))).toMatch(
@@ -502,13 +488,13 @@ describe('before there is a report', () => {
     );
     await picture(page, 'state-running');
     await page.getByRole('button', { name: 'Cancel' }).focus();
-    await showState(page, { kind: 'running', run: { ...run, done: 1500 } });
+    await showState(page, { kind: 'running', run: { ...liveAudit, done: 1500 } });
     await expect.poll(() => bar.getAttribute('aria-valuenow')).toBe('50');
     // Newer progress does not take the focus away.
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Cancel');
     await page.keyboard.press('Enter');
     expect(await sent(page)).toContainEqual({ type: 'cancelRun' });
-    await showState(page, { kind: 'running', run: { ...run, done: null, total: null, cancelling: true } });
+    await showState(page, { kind: 'running', run: { ...liveAudit, done: null, total: null, cancelling: true } });
     await expect.poll(() => page.getByRole('button', { name: 'Cancelling' }).isDisabled()).toBe(true);
     expect(await bar.getAttribute('aria-valuenow')).toBeNull();
 

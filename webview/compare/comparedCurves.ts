@@ -157,6 +157,15 @@ function seriesOf(drawn: readonly Drawn[], points: (curves: ComparedCurves) => S
   });
 }
 
+/** @returns null where there is nothing to draw */
+function specOf(
+  label: string,
+  series: Series[],
+  look: Omit<LineChartSpec, 'label' | 'height' | 'series'>,
+): LineChartSpec | null {
+  return series.length === 0 ? null : { label, height: HEIGHT, series, ...look };
+}
+
 function cmcOverlay(drawn: readonly Drawn[], cell: CellName): Overlay {
   const { reports, curves } = named(drawn);
   const title = cmcOverlayTitle(reports, curves, cell);
@@ -172,18 +181,16 @@ function cmcOverlay(drawn: readonly Drawn[], cell: CellName): Overlay {
   const ticks = [1, ...Array.from({ length: 6 }, (_, index) => (index + 1) * step).filter((k) => k > 1 && k <= length)];
   return {
     title,
-    spec:
-      series.length === 0
-        ? null
-        : {
-            label: title,
-            height: HEIGHT,
-            x: { low: 1, high: Math.max(2, length), ticks, title: 'k nearest' },
-            y: { low, high: 1, ticks: y.ticks.filter((tick) => tick >= low && tick <= 1) },
-            series: series.map((each) => ({ ...each, marks: each.points.slice(0, 1) })),
-            labels: 'end',
-            xWords: (k) => (k === 1 ? 'the first hit' : `among the ${count(k)} nearest`),
-          },
+    spec: specOf(
+      title,
+      series.map((each) => ({ ...each, marks: each.points.slice(0, 1) })),
+      {
+        x: { low: 1, high: Math.max(2, length), ticks, title: 'k nearest' },
+        y: { low, high: 1, ticks: y.ticks.filter((tick) => tick >= low && tick <= 1) },
+        labels: 'end',
+        xWords: (k) => (k === 1 ? 'the first hit' : `among the ${count(k)} nearest`),
+      },
+    ),
     twin: {
       head: ['k', ...reports.map(({ key }) => key)],
       rows: Array.from({ length }, (_, index) => [index + 1, ...curves.map(({ cmc }) => cmc[cell]?.[index] ?? null)]),
@@ -207,25 +214,20 @@ function rocOverlay(drawn: readonly Drawn[], cell: CellName): Overlay {
   const low = Math.max(Math.log10(LOWEST_FAR), Math.floor(lowest + 1e-9));
   return {
     title,
-    spec:
-      series.length === 0 || low === 0
-        ? null
-        : {
-            label: title,
-            height: HEIGHT,
-            x: {
-              low,
-              high: 0,
-              ticks: Array.from({ length: 1 - low }, (_, index) => low + index),
-              tickWords: (power) => farText(10 ** power),
-              title: 'false accept rate',
-            },
-            y: { low: 0, high: 1, ticks: [0, 0.25, 0.5, 0.75, 1] },
-            series,
-            labels: 'beside',
-            xWords: (power) => `false accept rate ${percent(10 ** power, 4)}`,
-            yWords: (tar) => `${percent(tar)} of same-class pairs accepted`,
-          },
+    // Without a width there is nothing to draw.
+    spec: specOf(title, low === 0 ? [] : series, {
+      x: {
+        low,
+        high: 0,
+        ticks: Array.from({ length: 1 - low }, (_, index) => low + index),
+        tickWords: (power) => farText(10 ** power),
+        title: 'false accept rate',
+      },
+      y: { low: 0, high: 1, ticks: [0, 0.25, 0.5, 0.75, 1] },
+      labels: 'beside',
+      xWords: (power) => `false accept rate ${percent(10 ** power, 4)}`,
+      yWords: (tar) => `${percent(tar)} of same-class pairs accepted`,
+    }),
     twin: {
       head: ['Report', 'FAR', 'TAR'],
       rows: drawn.flatMap(({ report, curves: { roc } }) =>
@@ -251,19 +253,13 @@ function toleranceOverlay(drawn: readonly Drawn[], sign: 'positive' | 'negative'
   const x = niceScale(xs, 5, [0]);
   return {
     title,
-    spec:
-      series.length === 0
-        ? null
-        : {
-            label: title,
-            height: HEIGHT,
-            x: { low: 0, high: Math.max(...xs), ticks: x.ticks.filter((tick) => tick >= 0), title: 'tolerance' },
-            y: { low: 0, high, ticks: y.ticks.filter((tick) => tick >= 0 && tick <= high) },
-            series,
-            labels: 'beside',
-            xWords: (tolerance) => `tolerance ${toleranceText(Number(tolerance.toPrecision(3)))}`,
-            yWords: (rate) => `${number(rate)} of pairs`,
-          },
+    spec: specOf(title, series, {
+      x: { low: 0, high: Math.max(...xs), ticks: x.ticks.filter((tick) => tick >= 0), title: 'tolerance' },
+      y: { low: 0, high, ticks: y.ticks.filter((tick) => tick >= 0 && tick <= high) },
+      labels: 'beside',
+      xWords: (tolerance) => `tolerance ${toleranceText(Number(tolerance.toPrecision(3)))}`,
+      yWords: (rate) => `${number(rate)} of pairs`,
+    }),
     twin: {
       head: ['Report', 'Tolerance', 'Rate'],
       rows: drawn.flatMap(({ report, curves: own }) =>

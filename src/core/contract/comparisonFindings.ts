@@ -1,5 +1,5 @@
 /** Sentences about reports side by side: what the page, the terminal and Markdown say. */
-import { type ComparabilityProblem, reachWords } from './comparability.ts';
+import { reachWords } from './comparability.ts';
 import type { ComparedCurves, ComparedDifference, ComparedReport, Comparison } from './comparison.ts';
 import { inequalityWords, type Phrase, rankingWords, type Tone, thresholdWords } from './findings.ts';
 import {
@@ -128,10 +128,10 @@ export interface ComparisonNote {
   isWarning: boolean;
 }
 
-/** What differs between each report's question and that of A, reports with the same differences together. */
+/** What differs between each report's question and that of A, in the order of the reports. */
 export function comparisonNotes({ reports }: Comparison): ComparisonNote[] {
   return reports.flatMap(({ key, problems }) =>
-    problems.map(({ text, reach }: ComparabilityProblem) => ({
+    problems.map(({ text, reach }) => ({
       text,
       reach: reach === 'nothing' ? reachWords[reach] : `${key} against A: ${lowerFirst(reachWords[reach])}`,
       isWarning: reach !== 'nothing',
