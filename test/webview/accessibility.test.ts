@@ -2,6 +2,8 @@
 import type { RunOptions } from 'axe-core';
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
+import { comparedCurves } from '../../src/core/contract/comparison.ts';
+import { compareReports } from '../../src/core/report/compareReports.ts';
 import type { PageState } from '../../src/protocol/messages.ts';
 import type { TrainingActions } from '../../src/protocol/training.ts';
 import { doneTraining, liveTraining, sweepTraining } from '../fixtures/followedTraining.ts';
@@ -38,6 +40,17 @@ const colours: RunOptions = { runOnly: ['color-contrast'] };
 /** Colours are the slow part, and looked at theme by theme. */
 const others: RunOptions = { rules: { 'color-contrast': { enabled: false } } };
 
+function comparison(): PageState {
+  const reports = [fullReport(), unlabelledReport(), bareReport()];
+  const curves = reports.map(comparedCurves);
+  return {
+    kind: 'compare',
+    comparison: compareReports(reports, [null, 'λ 0.5', null]),
+    curves,
+    cliCommand: 'backcompat compare a b c',
+  };
+}
+
 /** Everything but the report. */
 const states: Readonly<Record<string, PageState>> = {
   loading: { kind: 'loading', phase: null },
@@ -53,6 +66,7 @@ const states: Readonly<Record<string, PageState>> = {
     training: liveTraining({ state: 'stopped' }),
     actions: { ...training, again: 'Resume' },
   },
+  comparison: comparison(),
 };
 
 async function openBrowser(page: Page): Promise<void> {
@@ -107,7 +121,7 @@ describe.each(themeNames)('in %s', (theme) => {
   it('every text stands out from its background', async () => {
     const page = await hosted(theme);
     const look = (where: string) => expectAccessible(page, `${theme}, ${where}`, colours);
-    for (const name of ['running', 'failed', 'training, live']) {
+    for (const name of ['running', 'failed', 'training, live', 'comparison']) {
       await showState(page, states[name]);
       await settled(page);
       await look(name);
